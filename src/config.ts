@@ -1,0 +1,227 @@
+import { readFileSync } from 'node:fs';
+import { z } from 'zod';
+
+/** A value that must not be printed: every way of turning it into text says [redacted]. */
+export class Secret {
+  readonly #value: string;
+  constructor(value: string) {
+    this.#value = value;
+  }
+  /** The value itself, for the one place that needs it. */
+  reveal(): string {
+    return this.#value;
+  }
+  toString(): string {
+    return '[redacted]';
+  }
+  toJSON(): string {
+    return '[redacted]';
+  }
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return '[redacted]';
+  }
+}
+
+const port = z.coerce.number().int().min(0).max(65_535);
+const positive = z.coerce.number().positive();
+const count = z.coerce.number().int().positive();
+const secret = z
+  .string()
+  .min(1)
+  .transform((value) => new Secret(value));
+const url = (...protocols: string[]) =>
+  z.string().refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol), {
+    message: `expected a URL that starts with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`,
+  });
+
+/** Every setting, by its name in the environment. What each means stands in README.md. */
+const settings = {
+  NODE_ENV: z.string().optional(),
+  PORT: port.default(4000),
+  HOST: z.string().min(1).default('127.0.0.1'),
+  PUBLIC_URL: url('http:', 'https:').optional(),
+  DATABASE_URL: url('postgres:', 'postgresql:').optional(),
+  NATS_URL: url('nats:', 'tls:').optional(),
+  NATS_SERVER_BIN: z.string().min(1).optional(),
+  DATA_DIR: z.string().min(1).default('.data'),
+  ADMIN_API_KEY: z
+    .string()
+    .min(16, 'expected at least 16 characters')
+    .transform((value) => new Secret(value))
+    .optional(),
+  TWILIO_ACCOUNT_SID: z
+    .string()
+    .regex(/^AC[0-9a-fA-F]{32}$/, 'expected AC and 32 hexadecimal digits')
+    .optional(),
+  TWILIO_AUTH_TOKEN: secret.optional(),
+  TWILIO_API_URL: url('http:', 'https:').optional(),
+  VOICEMAIL_API_URL: url('http:', 'https:').optional(),
+  VOICEMAIL_API_KEY: secret.optional(),
+  VOICEMAIL_API_SECRET: secret.optional(),
+  AGENT_URL: url('http:', 'https:').optional(),
+  AGENT_API_KEY: secret.optional(),
+  AGENT_MODEL: z.string().min(1).optional(),
+  ROLE: z.enum(['all', 'api', 'worker']).default('all'),
+  SIM_PORT: port.optional(),
+  SIM_PACE: positive.default(1),
+  SIM_CPS: positive.default(10),
+  CARRIER_CPS: positive.optional(),
+  SOURCE_NUMBER_CALLS_PER_MINUTE: count.default(10),
+  API_KEY_REQUESTS_PER_MINUTE: count.default(1000),
+  CLOCK_START: z.iso.datetime({ offset: true }).optional(),
+  DEMO: z.enum(['0', '1']).default('1'),
+  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+};
+const schema = z.object(settings);
+type Settings = z.output<typeof schema>;
+const names = Object.keys(settings);
+
+/** The account that the simulated carrier answers to, when none is configured. */
+const simulatedAccount = { sid: `AC${'0'.repeat(32)}`, token: new Secret('simulated-carrier-token') };
+
+const secretNames = [
+  'DATABASE_URL',
+  'ADMIN_API_KEY',
+  'TWILIO_AUTH_TOKEN',
+  'VOICEMAIL_API_KEY',
+  'VOICEMAIL_API_SECRET',
+  'AGENT_API_KEY',
+];
+
+/** What the environment says, or one error that lists every mistake in it. `NAME_FILE` names a file that holds a secret. */
+export function readConfig(environment: Record<string, string | undefined>) {
+  const mistakes = unknownNames(environment);
+  const values = Object.fromEntries(
+    names.map((name) => [name, fromFile(environment, name, mistakes) ?? (environment[name] || undefined)]),
+  );
+  const parsed = schema.safeParse(values);
+  for (const issue of parsed.error?.issues ?? []) {
+    mistakes.push(`${String(issue.path[0])}: ${issue.message}${shown(environment, String(issue.path[0]))}`);
+  }
+  if (parsed.data) mistakes.push(...contradictions(parsed.data));
+  if (mistakes.length > 0 || !parsed.data) throw new ConfigError(mistakes);
+  return arrange(parsed.data, environment);
+}
+
+/** Everything that the program was told at start, checked and frozen. */
+export type Config = ReturnType<typeof readConfig>;
+
+/** Settings that cannot be started with: one line for each mistake. */
+export class ConfigError extends Error {
+  constructor(mistakes: string[]) {
+    super(
+      `The configuration has ${mistakes.length} mistake(s):\n${mistakes.map((m) => `  - ${m}`).join('\n')}`,
+    );
+    this.name = 'ConfigError';
+  }
+}
+
+function arrange(s: Settings, environment: Record<string, string | undefined>) {
+  const simulatedCarrier = !s.TWILIO_ACCOUNT_SID && !s.TWILIO_API_URL;
+  const simulation = simulatedCarrier || s.TWILIO_API_URL !== undefined;
+  return Object.freeze({
+    production: s.NODE_ENV === 'production',
+    /** True when the carrier is not Twilio's own API. */
+    simulation,
+    role: s.ROLE,
+    port: s.PORT,
+    host: s.HOST,
+    /** Null: from the host and the port that it really listens on. */
+    publicUrl: s.PUBLIC_URL?.replace(/\/$/, '') ?? null,
+    databaseUrl: s.DATABASE_URL ?? null,
+    natsUrl: s.NATS_URL ?? null,
+    natsServerBinary: s.NATS_SERVER_BIN ?? null,
+    executablePath: environment['PATH'] ?? '',
+    dataDir: s.DATA_DIR,
+    adminApiKey: s.ADMIN_API_KEY ?? null,
+    carrier: Object.freeze({
+      simulated: simulatedCarrier,
+      accountSid: s.TWILIO_ACCOUNT_SID ?? simulatedAccount.sid,
+      authToken: s.TWILIO_AUTH_TOKEN ?? simulatedAccount.token,
+      apiUrl: s.TWILIO_API_URL ?? null,
+      callsPerSecond: s.CARRIER_CPS ?? (simulatedCarrier ? 10 : 1),
+      /** How many times faster than life the people at the other end are: 1 with a real carrier. */
+      pace: simulation ? s.SIM_PACE : 1,
+    }),
+    simulator: Object.freeze({
+      port: s.SIM_PORT ?? (s.PORT === 0 ? 0 : s.PORT + 1),
+      pace: s.SIM_PACE,
+      callsPerSecond: s.SIM_CPS,
+    }),
+    sourceNumberCallsPerMinute: s.SOURCE_NUMBER_CALLS_PER_MINUTE,
+    apiKeyRequestsPerMinute: s.API_KEY_REQUESTS_PER_MINUTE,
+    clockStart: s.CLOCK_START ? new Date(s.CLOCK_START) : null,
+    demo: simulation && s.DEMO === '1',
+    logLevel: s.LOG_LEVEL,
+  });
+}
+
+function contradictions(s: Settings): string[] {
+  const mistakes: string[] = [];
+  if (s.TWILIO_ACCOUNT_SID && !s.TWILIO_AUTH_TOKEN)
+    mistakes.push('TWILIO_AUTH_TOKEN: missing beside TWILIO_ACCOUNT_SID');
+  if (s.TWILIO_AUTH_TOKEN && !s.TWILIO_ACCOUNT_SID)
+    mistakes.push('TWILIO_ACCOUNT_SID: missing beside TWILIO_AUTH_TOKEN');
+  const live = s.TWILIO_ACCOUNT_SID && !s.TWILIO_API_URL;
+  if (live && s.CLOCK_START) mistakes.push('CLOCK_START: only in simulation; a real carrier keeps real time');
+  if (s.NODE_ENV !== 'production') return mistakes;
+  const needed = [
+    'DATABASE_URL',
+    'NATS_URL',
+    'PUBLIC_URL',
+    'ADMIN_API_KEY',
+    'TWILIO_ACCOUNT_SID',
+    'TWILIO_AUTH_TOKEN',
+  ] as const;
+  for (const name of needed) {
+    if (!s[name])
+      mistakes.push(`${name}: missing; with NODE_ENV=production nothing is embedded, simulated or made up`);
+  }
+  if (s.TWILIO_API_URL)
+    mistakes.push('TWILIO_API_URL: is for tests; with NODE_ENV=production the carrier is Twilio');
+  if (s.PUBLIC_URL?.startsWith('http:'))
+    mistakes.push('PUBLIC_URL: with NODE_ENV=production it starts with https://');
+  return mistakes;
+}
+
+/** Names that look like a setting and are none: a typing error must not be ignored in silence. */
+function unknownNames(environment: Record<string, string | undefined>): string[] {
+  const known = new Set([...names, ...secretNames.map((name) => `${name}_FILE`)]);
+  return Object.keys(environment)
+    .filter((name) => !known.has(name))
+    .flatMap((name) => {
+      const nearest = names.find((candidate) => candidate.length >= 6 && distance(name, candidate) <= 2);
+      if (nearest) return [`${name}: unknown setting; did you mean ${nearest}?`];
+      return /^(SIM|CARRIER|SOURCE_NUMBER|VOICEMAIL|TWILIO)_/.test(name)
+        ? [`${name}: unknown setting; the settings are listed in README.md`]
+        : [];
+    });
+}
+
+function fromFile(environment: Record<string, string | undefined>, name: string, mistakes: string[]) {
+  const file = secretNames.includes(name) ? environment[`${name}_FILE`] : undefined;
+  if (!file) return undefined;
+  if (environment[name]) mistakes.push(`${name}: given twice, also by ${name}_FILE`);
+  try {
+    return readFileSync(file, 'utf8').trim();
+  } catch {
+    mistakes.push(`${name}_FILE: cannot read ${file}`);
+    return undefined;
+  }
+}
+
+const shown = (environment: Record<string, string | undefined>, name: string) =>
+  secretNames.includes(name) || !environment[name] ? '' : ` (it is "${environment[name]}")`;
+
+/** Levenshtein's edit distance, for names of a few dozen characters. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (const [i, letter] of [...a].entries()) {
+    const next = [i + 1];
+    for (const [j, other] of [...b].entries()) {
+      next.push(Math.min(row[j]! + (letter === other ? 0 : 1), row[j + 1]! + 1, next[j]! + 1));
+    }
+    row = next;
+  }
+  return row[b.length]!;
+}

@@ -1,0 +1,126 @@
+import { defineEntity, p } from '@mikro-orm/core';
+import {
+  isOver,
+  rank,
+  type AnsweredBy,
+  type Call,
+  type CallStatus,
+  type Ended,
+  type Fact,
+  type Via,
+} from './call.ts';
+import { StateRefusal } from './refusal.ts';
+
+/** What the carrier answered when it was asked to dial. */
+export type Answer =
+  | { outcome: 'accepted'; sid: string }
+  | { outcome: 'rejected'; carrierCode: string | null; message: string; retryable: boolean; reached: boolean }
+  | { outcome: 'unknown'; cause: string };
+
+/** Records the carrier's answer. What a callback told in the meantime stands: an answer never lowers a status. */
+export function answer(call: Call, given: Answer): Fact[] {
+  if (given.outcome === 'accepted') return accept(call, given.sid, 'answer');
+  if (call.sid !== null || isOver(call)) return [];
+  const { outcome, ...data } = given;
+  if (outcome === 'rejected')
+    return [{ type: 'call.rejected', data: data as Omit<typeof given & { outcome: 'rejected' }, 'outcome'> }];
+  return call.status === 'UNCERTAIN' ? [] : [{ type: 'call.uncertain', data: data as { cause: string } }];
+}
+
+/** Something the carrier said of a call, by callback or when asked; in its own words, with its own time. */
+export interface Heard {
+  sid: string;
+  /** Twilio: CallStatus, or the status of its call resource. */
+  status: string;
+  at: Date;
+  durationSeconds?: number | undefined;
+  sipCode?: string | undefined;
+  /** Twilio: AnsweredBy, such as human or machine_end_beep. */
+  answeredBy?: string | undefined;
+  via: Via;
+}
+
+/** What of it is news. Late, early, repeated and disordered words are all harmless: only a rise is recorded. */
+export function hear(call: Call, heard: Heard): Fact[] {
+  if (call.sid !== null && call.sid !== heard.sid) return [];
+  const accepted = accept(call, heard.sid, heard.via);
+  const told = tell[heard.status];
+  if (!told || rank[told.status] <= rank[call.status]) return accepted;
+  if (rank[told.status] < 4) {
+    return [...accepted, { type: told.type, data: { via: heard.via }, effectiveAt: heard.at } as Fact];
+  }
+  const answeredBy = answererOf(heard.answeredBy);
+  const data: Ended = {
+    endedReason:
+      told.type === 'call.failed' && heard.sipCode
+        ? `failed_sip_${heard.sipCode}`
+        : told.status.toLowerCase(),
+    via: heard.via,
+    ...(heard.durationSeconds === undefined ? {} : { durationSeconds: heard.durationSeconds }),
+    ...(answeredBy ? { answeredBy } : {}),
+  };
+  return [...accepted, { type: told.type, data, effectiveAt: heard.at } as Fact];
+}
+
+/** Records that no person answered. A verdict that comes after the end still tells who answered. */
+export function detect(call: Call, detail: string, at: Date): Fact[] {
+  const answeredBy = answererOf(detail);
+  if (answeredBy === null || answeredBy === 'HUMAN' || call.answeredBy !== null) return [];
+  return [{ type: 'call.machine_detected', data: { answeredBy, detail }, effectiveAt: at }];
+}
+
+/** Gives a call up that the carrier has never heard of: it was not dialled, and is not dialled again. */
+export function giveUp(call: Call): Fact[] {
+  if (isOver(call) || call.sid !== null) return [];
+  return [{ type: 'call.failed', data: { endedReason: 'never_reached_carrier', via: 'lookup' } }];
+}
+
+/** Records that the carrier no longer knows a call that it once accepted. */
+export function forget(call: Call): Fact[] {
+  return isOver(call)
+    ? []
+    : [{ type: 'call.failed', data: { endedReason: 'unknown_to_carrier', via: 'lookup' } }];
+}
+
+/** How the carrier is asked to end this call. Refuses ILLEGAL_TRANSITION when it is over or its outcome is unknown. */
+export function ending(call: Call): { sid: string; status: 'canceled' | 'completed' } {
+  if (isOver(call)) throw new StateRefusal('ILLEGAL_TRANSITION', 'This call is already over.', call.status);
+  if (!call.sid) {
+    const message = 'The carrier has not confirmed this call yet. Try again when its status has changed.';
+    throw new StateRefusal('ILLEGAL_TRANSITION', message, call.status);
+  }
+  return { sid: call.sid, status: call.status === 'IN_PROGRESS' ? 'completed' : 'canceled' };
+}
+
+const accept = (call: Call, sid: string, via: Via): Fact[] =>
+  call.sid === null && !isOver(call) ? [{ type: 'call.accepted', data: { sid, via } }] : [];
+
+/** The carrier's words for what happened, and ours. `queued` and `initiated` tell nothing but that it was accepted. */
+const tell: Record<string, { status: CallStatus; type: Fact['type'] } | undefined> = {
+  ringing: { status: 'RINGING', type: 'call.ringing' },
+  'in-progress': { status: 'IN_PROGRESS', type: 'call.answered' },
+  completed: { status: 'COMPLETED', type: 'call.completed' },
+  busy: { status: 'BUSY', type: 'call.busy' },
+  'no-answer': { status: 'NO_ANSWER', type: 'call.no_answer' },
+  failed: { status: 'FAILED', type: 'call.failed' },
+  canceled: { status: 'CANCELED', type: 'call.canceled' },
+};
+
+/** Twilio: human, machine_start, machine_end_beep, machine_end_silence, machine_end_other, fax, unknown. */
+function answererOf(detail: string | undefined): AnsweredBy | null {
+  if (!detail) return null;
+  if (detail.startsWith('machine')) return 'MACHINE';
+  return detail === 'human' ? 'HUMAN' : detail === 'fax' ? 'FAX' : 'UNKNOWN';
+}
+
+/** When the sweeper may ask the carrier about a call again; a row for each call that it has asked about. */
+export const watches = defineEntity({
+  name: 'CallWatch',
+  tableName: 'call_watch',
+  properties: {
+    workspaceId: p.uuid().primary(),
+    callId: p.uuid().primary(),
+    asks: p.integer(),
+    askAt: p.datetime(),
+  },
+});

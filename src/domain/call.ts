@@ -1,0 +1,296 @@
+/**
+ * One dial, from the intent to its end.
+ *
+ * ```mermaid
+ * stateDiagram-v2
+ *   [*] --> QUEUED: outbound.initiated
+ *   QUEUED --> RINGING
+ *   RINGING --> IN_PROGRESS
+ *   IN_PROGRESS --> COMPLETED
+ *   QUEUED --> UNCERTAIN: the carrier's answer never came
+ *   UNCERTAIN --> RINGING: what the carrier knows
+ *   UNCERTAIN --> FAILED: the carrier has no such call
+ *   QUEUED --> FAILED: refused by the carrier
+ *   RINGING --> BUSY
+ *   RINGING --> NO_ANSWER
+ *   RINGING --> FAILED
+ *   RINGING --> CANCELED
+ * ```
+ *
+ * A status has a rank; it only rises, and a terminal one absorbs whatever is still heard.
+ */
+import { defineEntity, p, type InferEntity } from '@mikro-orm/core';
+import type { ContactDecision, LegalBasis, Purpose } from './consent.ts';
+import { rowColumns, type Event, type Fact as AnyFact } from './event.ts';
+
+export const entityType = 'CALL';
+export const foldVersion = 1;
+
+export const statuses = [
+  'QUEUED',
+  'RINGING',
+  'IN_PROGRESS',
+  'COMPLETED',
+  'BUSY',
+  'NO_ANSWER',
+  'FAILED',
+  'CANCELED',
+  'UNCERTAIN',
+] as const;
+export type CallStatus = (typeof statuses)[number];
+
+export const origins = ['API', 'TASK', 'CAMPAIGN', 'TRIGGER', 'FOLLOW_THROUGH'] as const;
+export type CallOrigin = (typeof origins)[number];
+
+export const answerers = ['HUMAN', 'MACHINE', 'FAX', 'UNKNOWN'] as const;
+export type AnsweredBy = (typeof answerers)[number];
+
+/** What is known when a call is asked for; fixed from then on. */
+export interface Intent {
+  origin: CallOrigin;
+  patientId: string;
+  contactId: string;
+  phoneTo: string;
+  phoneFrom: string;
+  reason: string;
+  goal: string | null;
+  systemPrompt: string | null;
+  welcomeMessage: string | null;
+  purpose: Purpose;
+  tags: string[];
+  metadata: Record<string, string>;
+  variables: Record<string, string>;
+  serviceId: string | null;
+  useCaseId: string | null;
+  derivedFromId: string | null;
+  /** The first call of the chain of callbacks; its own id where it begins one. */
+  chainId: string;
+  requestedBy: string;
+  callbackUrl: string | null;
+  basis: LegalBasis | null;
+  decision: ContactDecision;
+}
+
+export const table = defineEntity({
+  name: 'Call',
+  tableName: 'call',
+  properties: {
+    ...rowColumns,
+    /** The carrier's id; null until the carrier has accepted the call. */
+    sid: p.text().nullable(),
+    status: p.text().$type<CallStatus>(),
+    /** When the status was recorded here: what the patience with it is reckoned from. */
+    statusAt: p.datetime(),
+    origin: p.text().$type<CallOrigin>(),
+    patientId: p.uuid(),
+    contactId: p.uuid(),
+    phoneTo: p.text(),
+    phoneFrom: p.text(),
+    reason: p.text(),
+    goal: p.text().nullable(),
+    systemPrompt: p.text().nullable(),
+    welcomeMessage: p.text().nullable(),
+    purpose: p.text().$type<Purpose>(),
+    tags: p.array().columnType('text[]').$type<string[]>(),
+    metadata: p.json().$type<Record<string, string>>(),
+    variables: p.json().$type<Record<string, string>>(),
+    serviceId: p.uuid().nullable(),
+    useCaseId: p.uuid().nullable(),
+    derivedFromId: p.uuid().nullable(),
+    chainId: p.uuid(),
+    requestedBy: p.text(),
+    callbackUrl: p.text().nullable(),
+    basis: p.text().$type<LegalBasis>().nullable(),
+    decision: p.json().$type<ContactDecision>(),
+    answeredBy: p.text().$type<AnsweredBy>().nullable(),
+    endedReason: p.text().nullable(),
+    carrierCode: p.text().nullable(),
+    queuedAt: p.datetime(),
+    answeredAt: p.datetime().nullable(),
+    endedAt: p.datetime().nullable(),
+    durationSeconds: p.integer().nullable(),
+  },
+  indexes: [
+    { name: 'call_sid', properties: ['workspaceId', 'sid'] },
+    { name: 'call_patient', properties: ['workspaceId', 'patientId', 'id'] },
+    { name: 'call_chain', properties: ['workspaceId', 'chainId', 'id'] },
+    { name: 'call_status', properties: ['workspaceId', 'status', 'id'] },
+    { name: 'call_source', properties: ['workspaceId', 'phoneFrom', 'queuedAt'] },
+    { name: 'call_tags', expression: 'create index call_tags on call using gin (tags)' },
+    {
+      name: 'call_metadata',
+      expression: 'create index call_metadata on call using gin (metadata jsonb_path_ops)',
+    },
+    {
+      name: 'call_open',
+      expression: `create index call_open on call (status_at) where status in ('QUEUED', 'RINGING', 'IN_PROGRESS', 'UNCERTAIN')`,
+    },
+    {
+      name: 'call_open_contact',
+      expression: `create index call_open_contact on call (workspace_id, contact_id) where status in ('QUEUED', 'RINGING', 'IN_PROGRESS', 'UNCERTAIN')`,
+    },
+  ],
+});
+export interface Call extends InferEntity<typeof table> {}
+
+/** How the carrier's knowledge reached us: its answer, its callback, or our own question. */
+export type Via = 'answer' | 'callback' | 'lookup';
+
+/** How a call ended. */
+export type Ended = { endedReason: string; durationSeconds?: number; answeredBy?: AnsweredBy; via: Via };
+export type Fact = AnyFact &
+  (
+    | { type: 'outbound.initiated'; data: Intent }
+    | { type: 'call.accepted'; data: { sid: string; via: Via } }
+    | {
+        type: 'call.rejected';
+        data: { carrierCode: string | null; message: string; retryable: boolean; reached: boolean };
+      }
+    | { type: 'call.uncertain'; data: { cause: string } }
+    | { type: 'call.ringing'; data: { via: Via } }
+    | { type: 'call.answered'; data: { via: Via } }
+    | { type: 'call.machine_detected'; data: { answeredBy: AnsweredBy; detail: string } }
+    | {
+        type: 'call.completed' | 'call.busy' | 'call.no_answer' | 'call.failed' | 'call.canceled';
+        data: Ended;
+      }
+  );
+
+/** Ranks: a status may only be followed by one of a higher rank; the highest is terminal. */
+export const rank: Record<CallStatus, number> = {
+  QUEUED: 0,
+  UNCERTAIN: 1,
+  RINGING: 2,
+  IN_PROGRESS: 3,
+  COMPLETED: 4,
+  BUSY: 4,
+  NO_ANSWER: 4,
+  FAILED: 4,
+  CANCELED: 4,
+};
+
+/** Statuses in which a call is not over. */
+export const openStatuses: CallStatus[] = statuses.filter((status) => rank[status] < 4);
+
+/** Whether a call is over. */
+export const isOver = (call: Pick<Call, 'status'>): boolean => rank[call.status] === 4;
+
+/** Whether the carrier has been asked and its answer is still awaited. */
+export const isBeingPlaced = (call: Call): boolean => call.status === 'QUEUED' && call.sid === null;
+
+/** How long the ring may last before the carrier gives up: 30 seconds. */
+export const ringSeconds = 30;
+
+/** How long a call may last: 10 minutes. */
+export const maxSeconds = 600;
+
+/**
+ * For how many milliseconds a status is believed without a word from the carrier; then the sweeper asks.
+ * QUEUED covers the longest wait for the carrier's own answer, with its retries.
+ */
+export const patienceMs: Partial<Record<CallStatus, number>> = {
+  QUEUED: 15_000,
+  UNCERTAIN: 1_000,
+  RINGING: (ringSeconds + 10) * 1000,
+  IN_PROGRESS: 60_000,
+};
+
+/**
+ * How long the carrier's list may lag behind what it has accepted, before a call that is not in it was never placed.
+ * The list is eventually consistent by Twilio's documentation, without a figure; a minute is generous.
+ */
+export const listLagMs = 60_000;
+
+export const blank = (id: string, workspaceId: string): Call => ({
+  id,
+  workspaceId,
+  version: 0,
+  foldVersion,
+  sid: null,
+  status: 'QUEUED',
+  statusAt: new Date(0),
+  origin: 'API',
+  patientId: '',
+  contactId: '',
+  phoneTo: '',
+  phoneFrom: '',
+  reason: '',
+  goal: null,
+  systemPrompt: null,
+  welcomeMessage: null,
+  purpose: 'OTHER',
+  tags: [],
+  metadata: {},
+  variables: {},
+  serviceId: null,
+  useCaseId: null,
+  derivedFromId: null,
+  chainId: id,
+  requestedBy: '',
+  callbackUrl: null,
+  basis: null,
+  decision: {} as ContactDecision,
+  answeredBy: null,
+  endedReason: null,
+  carrierCode: null,
+  queuedAt: new Date(0),
+  answeredAt: null,
+  endedAt: null,
+  durationSeconds: null,
+});
+
+export function evolve(call: Call, event: Event<Fact>): Call {
+  const { type, data } = event as unknown as Fact;
+  const at = event.effectiveAt;
+  const to = (status: CallStatus): Call => ({ ...call, status, statusAt: event.recordedAt });
+  switch (type) {
+    case 'outbound.initiated':
+      return { ...to('QUEUED'), ...data, queuedAt: at };
+    case 'call.accepted':
+      return { ...call, sid: data.sid, statusAt: event.recordedAt };
+    case 'call.uncertain':
+      return to('UNCERTAIN');
+    case 'call.rejected':
+      return { ...to('FAILED'), carrierCode: data.carrierCode, endedAt: at, endedReason: rejection(data) };
+    case 'call.ringing':
+      return to('RINGING');
+    case 'call.answered':
+      return { ...to('IN_PROGRESS'), answeredAt: at };
+    case 'call.machine_detected':
+      return { ...call, answeredBy: data.answeredBy };
+    default:
+      return ended(to(terminalOf[type]), data, at);
+  }
+}
+
+export const patientOf = (call: Call): string => call.patientId;
+
+/** Records that a call is wanted, with the gate's decision: before the carrier is asked. */
+export const initiate = (_call: Call, intent: Intent): Fact[] => [
+  { type: 'outbound.initiated', data: intent },
+];
+
+const terminalOf = {
+  'call.completed': 'COMPLETED',
+  'call.busy': 'BUSY',
+  'call.no_answer': 'NO_ANSWER',
+  'call.failed': 'FAILED',
+  'call.canceled': 'CANCELED',
+} as const;
+
+function ended(call: Call, data: Ended, at: Date): Call {
+  const durationSeconds = data.durationSeconds ?? null;
+  const reckoned = durationSeconds === null ? null : new Date(at.getTime() - durationSeconds * 1000);
+  const answeredAt = call.answeredAt ?? (call.status === 'COMPLETED' ? reckoned : null);
+  return {
+    ...call,
+    endedAt: at,
+    endedReason: data.endedReason,
+    durationSeconds,
+    answeredAt,
+    answeredBy: call.answeredBy ?? data.answeredBy ?? null,
+  };
+}
+
+const rejection = (data: { carrierCode: string | null; reached: boolean }) =>
+  data.reached ? `carrier_rejected${data.carrierCode ? `_${data.carrierCode}` : ''}` : 'carrier_unavailable';

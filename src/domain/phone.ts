@@ -1,0 +1,14 @@
+import { parsePhoneNumberFromString } from 'libphonenumber-js/max';
+
+/** E.164: + and 1 to 15 digits, the first of them 1 to 9. */
+export const e164 = /^\+[1-9]\d{0,14}$/;
+
+/** Kinds of number that cost whoever is called, or reach no person: never dialled. */
+const barred = new Set(['PREMIUM_RATE', 'SHARED_COST', 'PAGER', 'UAN', 'VOICEMAIL']);
+
+/** Whether a number is one that the numbering plan of its country can have assigned. */
+export const isValid = (phone: string): boolean => parsePhoneNumberFromString(phone)?.isValid() ?? false;
+
+/** Whether a number may be dialled at all, whoever it belongs to. */
+export const isAllowed = (phone: string): boolean =>
+  !barred.has(parsePhoneNumberFromString(phone)?.getType() ?? '');

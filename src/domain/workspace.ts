@@ -1,0 +1,133 @@
+import { defineEntity, p, type InferEntity } from '@mikro-orm/core';
+
+/** A tenant: nobody in one sees anything of another. */
+export const table = defineEntity({
+  name: 'Workspace',
+  tableName: 'workspace',
+  properties: {
+    id: p.uuid().primary(),
+    name: p.text(),
+    /** In a sandbox only the numbers of the allowlist are ever dialled. */
+    sandbox: p.boolean().default(false),
+    allowlist: p.array().columnType('text[]').$type<string[]>(),
+    createdAt: p.datetime(),
+  },
+});
+export interface Workspace extends InferEntity<typeof table> {}
+
+/** A key of the API. The secret itself is shown once and never stored. */
+export const apiKeys = defineEntity({
+  name: 'ApiKey',
+  tableName: 'api_key',
+  properties: {
+    workspaceId: p.uuid().primary(),
+    id: p.uuid().primary(),
+    name: p.text(),
+    /** Hex SHA-256 of the secret, which has 256 random bits: no slow hash is needed. */
+    secretHash: p.text().unique(),
+    scopes: p.array().columnType('text[]').$type<Scope[]>(),
+    createdAt: p.datetime(),
+    lastUsedAt: p.datetime().nullable(),
+    revokedAt: p.datetime().nullable(),
+  },
+});
+export interface ApiKey extends InferEntity<typeof apiKeys> {}
+
+/** What a key may do. `organization:write` makes workspaces. */
+export const scopes = [
+  'patients:read',
+  'patients:write',
+  'calls:read',
+  'calls:write',
+  'events:read',
+  'workspace:read',
+  'workspace:write',
+  'organization:write',
+] as const;
+export type Scope = (typeof scopes)[number];
+
+/** The scopes of a new workspace's first key: all that stay within it. */
+export const workspaceScopes = scopes.filter((scope) => scope !== 'organization:write');
+
+/** An agent's configuration: who speaks, and how it greets. */
+export const services = defineEntity({
+  name: 'Service',
+  tableName: 'service',
+  properties: {
+    workspaceId: p.uuid().primary(),
+    id: p.uuid().primary(),
+    name: p.text(),
+    systemPrompt: p.text(),
+    greeting: p.text(),
+    active: p.boolean(),
+    isDefault: p.boolean(),
+    createdAt: p.datetime(),
+  },
+});
+export interface Service extends InferEntity<typeof services> {}
+
+/** A caller ID of ours. */
+export const phoneNumbers = defineEntity({
+  name: 'PhoneNumber',
+  tableName: 'phone_number',
+  properties: {
+    workspaceId: p.uuid().primary(),
+    id: p.uuid().primary(),
+    phone: p.text(),
+    label: p.text().nullable(),
+    active: p.boolean(),
+    voice: p.boolean(),
+    text: p.boolean(),
+    serviceId: p.uuid().nullable(),
+    createdAt: p.datetime(),
+  },
+  uniques: [{ properties: ['workspaceId', 'phone'] }],
+});
+export interface PhoneNumber extends InferEntity<typeof phoneNumbers> {}
+
+/** A purpose of calling with the numbers that serve it. */
+export const useCases = defineEntity({
+  name: 'UseCase',
+  tableName: 'use_case',
+  properties: {
+    workspaceId: p.uuid().primary(),
+    id: p.uuid().primary(),
+    name: p.text(),
+    channel: p.text().$type<'VOICE' | 'TEXT' | 'VOICEMAIL'>(),
+    numberIds: p.array().columnType('uuid[]').$type<string[]>(),
+    createdAt: p.datetime(),
+  },
+});
+export interface UseCase extends InferEntity<typeof useCases> {}
+
+/** An answer that was given to an idempotency key, so that it can be given again for 24 hours. */
+export const idempotencyKeys = defineEntity({
+  name: 'IdempotencyKey',
+  tableName: 'idempotency_key',
+  properties: {
+    workspaceId: p.uuid().primary(),
+    key: p.text().primary(),
+    operation: p.text(),
+    /** Hex SHA-256 of the canonical JSON of the input. */
+    inputHash: p.text(),
+    entityId: p.uuid(),
+    eventId: p.uuid(),
+    createdAt: p.datetime(),
+  },
+});
+export interface IdempotencyKey extends InferEntity<typeof idempotencyKeys> {}
+
+/** How long an idempotency key is remembered: 24 hours. */
+export const idempotencyMs = 86_400_000;
+
+/** Requests of one key in its current minute. Unlogged: after a crash a minute starts anew. */
+export const requestWindows = defineEntity({
+  name: 'RequestWindow',
+  tableName: 'request_window',
+  properties: {
+    workspaceId: p.uuid().primary(),
+    keyId: p.uuid().primary(),
+    startedAt: p.datetime(),
+    used: p.integer(),
+  },
+});

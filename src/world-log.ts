@@ -1,0 +1,176 @@
+import { createHash } from 'node:crypto';
+import { sql, type RawBuilder } from 'kysely';
+import { table as eventTable, type Envelope, type Event } from './domain/event.ts';
+import type { Database } from './world-read.ts';
+import { shapeOf } from './world-sql.ts';
+
+/** An event without what was said or found about a person: what travels through JetStream. */
+export type Notice = Envelope & { cursor: number; type: string };
+
+interface Pending {
+  position: number;
+  workspaceId: string;
+  id: string;
+  entityId: string;
+  version: number;
+  type: string;
+  dataHash: string;
+}
+
+/** Which events are wanted from the log. */
+export interface LogQuery {
+  workspaceId: string;
+  after?: number | undefined;
+  before?: number | undefined;
+  types?: readonly string[] | null | undefined;
+  patientId?: string | null | undefined;
+  entityId?: string | null | undefined;
+  since?: Date | null | undefined;
+  descending?: boolean;
+  limit: number;
+}
+
+const eventColumns = shapeOf(eventTable).select;
+const noticeColumns = shapeOf(eventTable)
+  .columns.filter(({ property }) => !['data', 'dataHash', 'position'].includes(property))
+  .map(({ column, property }) => `t."${column}" as "${property}"`)
+  .join(', ');
+
+/** The log: the one order of all events, assigned by the leader and read by everyone. */
+export function openLog(database: Database) {
+  const query = async <T>(statement: RawBuilder<unknown>) => (await statement.execute(database)).rows as T[];
+
+  /**
+   * Gives the oldest events of the outbox their places in the log: dense, without gaps, each hash over the one before.
+   * Only the leader calls it; the log's primary key stops a leader that does not know it has been replaced.
+   * Answers how many were placed.
+   */
+  async function sequence(limit: number): Promise<number> {
+    const pending = await query<Pending>(sql`
+      select t.position, t.workspace_id as "workspaceId", t.id, t.entity_id as "entityId", t.version, t.type,
+        t.data_hash as "dataHash"
+      from outbox o join event t on t.workspace_id = o.workspace_id and t.position = o.position
+      order by o.position limit ${limit}`);
+    if (pending.length === 0) return 0;
+    const last = (
+      await query<{ globalSeq: number; hash: string }>(
+        sql`select global_seq as "globalSeq", hash from event_log order by global_seq desc limit 1`,
+      )
+    )[0] ?? { globalSeq: 0, hash: '' };
+    let { hash } = last;
+    const entries = pending.map((event, index) => {
+      hash = chain(hash, event);
+      return {
+        global_seq: last.globalSeq + 1 + index,
+        workspace_id: event.workspaceId,
+        position: event.position,
+        hash,
+      };
+    });
+    await query(sql`
+      with entry as (select * from jsonb_to_recordset(${JSON.stringify(entries)}::jsonb)
+          as e(global_seq bigint, workspace_id uuid, position bigint, hash text)),
+        placed as (insert into event_log (global_seq, workspace_id, position, hash)
+          select global_seq, workspace_id, position, hash from entry order by global_seq)
+      delete from outbox where position in (select position from entry)`);
+    return pending.length;
+  }
+
+  /** What JetStream is told of the events after a place in the log, in order. */
+  const noticesAfter = (cursor: number, limit: number) =>
+    query<Notice>(sql`select l.global_seq as cursor, ${sql.raw(noticeColumns)}
+      from event_log l join event t on t.workspace_id = l.workspace_id and t.position = l.position
+      where l.global_seq > ${cursor} order by l.global_seq limit ${limit}`);
+
+  /** A workspace's events in the order of the log. */
+  const log = (wanted: LogQuery) =>
+    query<Event & { cursor: number }>(sql`select l.global_seq as cursor, ${sql.raw(eventColumns)}
+      from event_log l join event t on t.workspace_id = l.workspace_id and t.position = l.position
+      where l.workspace_id = ${wanted.workspaceId} ${logConditions(wanted)}
+      order by l.global_seq ${sql.raw(wanted.descending ? 'desc' : 'asc')} limit ${wanted.limit}`);
+
+  /** A patient's events by the time they were true, newest first unless `ascending`; those not in the log yet included. */
+  const timeline = (wanted: TimelineQuery) =>
+    query<Event & { position: number }>(sql`select l.global_seq as cursor, ${sql.raw(eventColumns)}
+      from event t left join event_log l on l.position = t.position
+      where t.workspace_id = ${wanted.workspaceId} and t.patient_id = ${wanted.patientId} ${timelineConditions(wanted)}
+      order by t.effective_at ${direction(wanted)}, t.position ${direction(wanted)} limit ${wanted.limit}`);
+
+  /** Events of entities, oldest first, with their places in the log where they have one. */
+  const eventsOf = (workspaceId: string, by: { entityIds: readonly string[] } | { ids: readonly string[] }) =>
+    query<Event>(sql`select l.global_seq as cursor, ${sql.raw(eventColumns)}
+      from event t left join event_log l on l.position = t.position
+      where t.workspace_id = ${workspaceId}
+        and ${'ids' in by ? sql`t.id = any(${by.ids})` : sql`t.entity_id = any(${by.entityIds})`}
+      order by t.entity_id, t.version`);
+
+  /** The id of the first event: which log this is. Null while it is empty. */
+  const logId = async () =>
+    (
+      await query<{
+        id: string;
+      }>(sql`select t.id from event_log l join event t on t.workspace_id = l.workspace_id and t.position = l.position
+      where l.global_seq = 1`)
+    )[0]?.id ?? null;
+
+  /** Whether this event stands at this place. */
+  const logHolds = async (cursor: number, eventId: string) =>
+    (
+      await query(sql`select 1 from event_log l join event t on t.workspace_id = l.workspace_id and t.position = l.position
+      where l.global_seq = ${cursor} and t.id = ${eventId}`)
+    ).length > 0;
+
+  return { sequence, noticesAfter, log, timeline, eventsOf, logId, logHolds };
+}
+
+/** What of a patient's timeline is wanted. `after` is a place in it: an instant and a position. */
+export interface TimelineQuery {
+  workspaceId: string;
+  patientId: string;
+  types?: readonly string[] | null | undefined;
+  since?: Date | null | undefined;
+  until?: Date | null | undefined;
+  after?: { effectiveAt: Date; position: number } | undefined;
+  ascending?: boolean;
+  limit: number;
+}
+
+const direction = (wanted: TimelineQuery) => sql.raw(wanted.ascending ? 'asc' : 'desc');
+
+function timelineConditions({ types, since, until, after, ascending }: TimelineQuery) {
+  return sql.join(
+    [
+      types ? sql`and t.type = any(${types})` : sql``,
+      since ? sql`and t.effective_at >= ${since}` : sql``,
+      until ? sql`and t.effective_at < ${until}` : sql``,
+      after
+        ? sql`and (t.effective_at, t.position) ${sql.raw(ascending ? '>' : '<')} (${after.effectiveAt}, ${after.position})`
+        : sql``,
+    ],
+    sql` `,
+  );
+}
+
+function logConditions(wanted: LogQuery) {
+  return sql.join(
+    [
+      wanted.after === undefined ? sql`` : sql`and l.global_seq > ${wanted.after}`,
+      wanted.before === undefined ? sql`` : sql`and l.global_seq < ${wanted.before}`,
+      wanted.types ? sql`and t.type = any(${wanted.types})` : sql``,
+      wanted.patientId ? sql`and t.patient_id = ${wanted.patientId}` : sql``,
+      wanted.entityId ? sql`and t.entity_id = ${wanted.entityId}` : sql``,
+      wanted.since ? sql`and t.recorded_at >= ${wanted.since}` : sql``,
+    ],
+    sql` `,
+  );
+}
+
+/** The hash of a place in the log: over the one before it, the event's envelope and its data's hash. */
+export const chain = (before: string, event: Omit<Pending, 'position'>): string =>
+  createHash('sha256')
+    .update(
+      [before, event.workspaceId, event.id, event.entityId, event.version, event.type, event.dataHash].join(
+        '\n',
+      ),
+    )
+    .digest('hex');

@@ -1,0 +1,288 @@
+import { MikroORM } from '@mikro-orm/postgresql';
+import { Migrator } from '@mikro-orm/migrations';
+import { CompiledQuery, sql, type RawBuilder } from 'kysely';
+import pg from 'pg';
+import { migrations } from '../migrations/index.ts';
+import * as calls from './domain/call.ts';
+import * as progress from './domain/call-progress.ts';
+import * as contacts from './domain/contact.ts';
+import * as events from './domain/event.ts';
+import type { By, Event, Fact, Kind, Row, Table } from './domain/event.ts';
+import * as imports from './domain/import.ts';
+import * as patients from './domain/patient.ts';
+import * as workspaces from './domain/workspace.ts';
+import { newId } from './clock.ts';
+import { openLog } from './world-log.ts';
+import { lead } from './world-leader.ts';
+import { insertInto, openReads, type Database } from './world-read.ts';
+import { shapeOf, whereSql, writeStatement, type Where, type Written } from './world-sql.ts';
+
+/** Every table that the product declares; migrations and tests hold the database against them. */
+export const tables = [
+  events.table,
+  events.outbox,
+  events.log,
+  workspaces.table,
+  workspaces.apiKeys,
+  workspaces.services,
+  workspaces.phoneNumbers,
+  workspaces.useCases,
+  workspaces.idempotencyKeys,
+  workspaces.requestWindows,
+  patients.table,
+  contacts.table,
+  calls.table,
+  progress.watches,
+  imports.table,
+];
+
+/** A row with the events that a change added to it. */
+export interface Change<R> {
+  row: R;
+  events: Event[];
+}
+
+/** Somebody else changed a row between its reading and its writing. */
+class Conflict extends Error {}
+
+/** How often a decision is taken anew before its conflict is a fault. */
+const attempts = 8;
+
+/** Opens the world model on a Postgres of version 15 or later. `poolSize` is the number of connections, 20 by default. */
+export async function openWorld(options: {
+  databaseUrl: string;
+  poolSize?: number;
+  log?: (line: string) => void;
+}) {
+  const orm = await MikroORM.init({
+    entities: tables,
+    clientUrl: options.databaseUrl,
+    extensions: [Migrator],
+    useBatchUpdates: false,
+    migrations: { migrationsList: migrations, snapshot: false },
+    pool: { min: 0, max: options.poolSize ?? 20 },
+    logger: options.log ?? (() => {}),
+    driverOptions: {
+      connectionTimeoutMillis: 10_000,
+      statement_timeout: 30_000,
+      idle_in_transaction_session_timeout: 15_000,
+      application_name: 'callwell',
+      types: { getTypeParser },
+    },
+  });
+  const database = orm.em.fork().getKysely() as unknown as Database;
+  const reads = openReads(database);
+
+  /** Load, decide, append: one read and one write. A conflict decides again, so `decide` must be pure. */
+  async function change<R extends Row, F extends Fact>(
+    kind: Kind<R, F>,
+    id: string,
+    decide: (row: R) => F[],
+    by: By,
+  ): Promise<Change<R>> {
+    for (let attempt = 1; ; attempt += 1) {
+      const found = await readOne(database, kind, { workspaceId: { eq: by.workspaceId }, id: { eq: id } });
+      const staged = new Staged();
+      const row = found ? await upToDate(reads, kind, found) : kind.blank(id, by.workspaceId);
+      const next = staged.decide(kind, row, decide(row), by);
+      if (await staged.write(database)) return { row: next, events: staged.events };
+      if (attempt === attempts) throw new Error(`${kind.entityType} ${id} kept changing`);
+    }
+  }
+
+  /** Claims up to `limit` rows that nobody else holds, decides on each in memory, writes them all with one statement. */
+  async function changeEach<R extends Row, F extends Fact>(
+    kind: Kind<R, F>,
+    claim: { where: Where; limit: number },
+    decide: (row: R) => F[],
+    by: Omit<By, 'workspaceId'>,
+  ): Promise<Change<R>[]> {
+    return transact(async (tx) => {
+      const rows = await tx.lockEach(kind, { ...claim, skipLocked: true });
+      return rows.map((row) => tx.decide(kind, row, decide(row), { ...by, workspaceId: row.workspaceId }));
+    });
+  }
+
+  /** Several rows in one transaction: lock them in the order contact, task, campaign run, call. A conflict starts it anew. */
+  async function transact<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await database.transaction().execute(async (connection) => {
+          const tx = new Transaction(connection as unknown as Database);
+          const result = await work(tx);
+          if (!(await tx.staged.write(tx.database))) throw new Conflict();
+          return result;
+        });
+      } catch (error) {
+        if (!isConflict(error) || attempt === attempts) throw error;
+      }
+    }
+  }
+
+  return {
+    ...reads,
+    ...openLog(database),
+    change,
+    changeEach,
+    transact,
+    /** Runs `work` while this process, and no other, holds the lock of this name. */
+    lead: (name: string, signal: AbortSignal, work: Parameters<typeof lead>[3]) =>
+      lead(options.databaseUrl, name, signal, work),
+    migrate: () => migrate(orm, options.databaseUrl),
+    orm,
+    close: () => orm.close(),
+  };
+}
+
+/** The world model: Postgres, as load, decide, append. */
+export type World = Awaited<ReturnType<typeof openWorld>>;
+
+/** Facts on their way into the log, and the rows that they fold into. */
+class Staged {
+  readonly events: Event[] = [];
+  readonly #written = new Map<Table, Written>();
+
+  /** Folds facts into a row and keeps both for the one statement that writes them. */
+  decide<R extends Row, F extends Fact>(kind: Kind<R, F>, row: R, facts: F[], by: By): R {
+    if (facts.length === 0) return row;
+    let next = row;
+    for (const fact of facts) {
+      const event = eventOf(kind, next, fact, by);
+      next = { ...kind.evolve(next, event), version: event.version, foldVersion: kind.foldVersion };
+      event.patientId = kind.patientOf(next, fact);
+      this.events.push(event);
+    }
+    const written = this.#written.get(kind.table) ?? { table: kind.table, rows: [] };
+    this.#written.set(kind.table, written);
+    const earlier = written.rows.find((entry) => entry.row.id === row.id);
+    if (earlier) earlier.row = next;
+    else written.rows.push({ row: next, expected: row.version });
+    return next;
+  }
+
+  /** Writes everything; false when a row had changed in the meantime. */
+  async write(database: Database): Promise<boolean> {
+    if (this.events.length === 0) return true;
+    const written = [...this.#written.values()];
+    const { text, parameters } = writeStatement(written, this.events);
+    const result = await database.executeQuery<{ written: number }>(CompiledQuery.raw(text, parameters));
+    return result.rows[0]?.written === written.reduce((sum, { rows }) => sum + rows.length, 0);
+  }
+}
+
+/** A transaction of the world: locks, decisions that are written together at its end, and plain rows. */
+export class Transaction {
+  readonly database: Database;
+  readonly staged = new Staged();
+
+  constructor(database: Database) {
+    this.database = database;
+  }
+
+  /** Locks one row, folded anew if its fold is old; null when there is none. */
+  async lock<R extends Row, F extends Fact>(kind: Kind<R, F>, where: Where): Promise<R | null> {
+    return (await this.lockEach(kind, { where, limit: 1 }))[0] ?? null;
+  }
+
+  /** Locks rows in the order of their ids; `skipLocked` leaves out those that somebody else holds. */
+  async lockEach<R extends Row, F extends Fact>(
+    kind: Kind<R, F>,
+    claim: { where: Where; limit: number; skipLocked?: boolean },
+  ): Promise<R[]> {
+    const { name, select } = shapeOf(kind.table);
+    const wait = sql.raw(claim.skipLocked ? 'for update skip locked' : 'for update');
+    const rows = await this.query<R>(sql`select ${sql.raw(select)} from ${sql.table(name)} t
+      ${whereSql(kind.table, claim.where)} order by t.id limit ${claim.limit} ${wait}`);
+    const reads = openReads(this.database);
+    return Promise.all(rows.map((row) => upToDate(reads, kind, row)));
+  }
+
+  /** Folds facts into a row; written at the end of the transaction. */
+  decide<R extends Row, F extends Fact>(kind: Kind<R, F>, row: R, facts: F[], by: By): Change<R> {
+    const before = this.staged.events.length;
+    const next = this.staged.decide(kind, row, facts, by);
+    return { row: next, events: this.staged.events.slice(before) };
+  }
+
+  /** Any statement, as part of this transaction. */
+  async query<T>(statement: RawBuilder<unknown>): Promise<T[]> {
+    return (await statement.execute(this.database)).rows as T[];
+  }
+
+  /** A plain row of a table that is no fold. */
+  async insert(table: Table, row: object): Promise<void> {
+    await insertInto(this.database, table, row);
+  }
+}
+
+async function readOne<R extends Row, F extends Fact>(database: Database, kind: Kind<R, F>, where: Where) {
+  return openReads(database).findOne<R>(kind.table, where);
+}
+
+/** A row that an older fold made is folded anew from its events. */
+async function upToDate<R extends Row, F extends Fact>(
+  reads: ReturnType<typeof openReads>,
+  kind: Kind<R, F>,
+  row: R,
+): Promise<R> {
+  if (row.foldVersion === kind.foldVersion) return row;
+  const history = (await reads.history(row.workspaceId, row.id)) as Event<F>[];
+  return foldOf(kind, row.id, row.workspaceId, history);
+}
+
+/** The row that a history folds into. */
+export function foldOf<R extends Row, F extends Fact>(
+  kind: Kind<R, F>,
+  id: string,
+  workspaceId: string,
+  history: Event<F>[],
+): R {
+  return history.reduce<R>(
+    (row, event) => ({ ...kind.evolve(row, event), version: event.version, foldVersion: kind.foldVersion }),
+    kind.blank(id, workspaceId),
+  );
+}
+
+const eventOf = <R extends Row, F extends Fact>(kind: Kind<R, F>, row: R, fact: F, by: By): Event<F> => ({
+  id: newId(by.now),
+  workspaceId: row.workspaceId,
+  entityType: kind.entityType,
+  entityId: row.id,
+  version: row.version + 1,
+  type: fact.type,
+  data: fact.data,
+  patientId: null,
+  source: by.source,
+  sourceSystem: fact.sourceSystem ?? by.sourceSystem ?? null,
+  actor: by.actor,
+  confidence: fact.confidence ?? 1,
+  effectiveAt: fact.effectiveAt ?? by.now,
+  recordedAt: by.now,
+  causationId: by.causationId ?? null,
+  correlationId: by.correlationId ?? null,
+  supersedesId: fact.supersedesId ?? null,
+  cursor: null,
+});
+
+/** 40001: serialization failure; 40P01: deadlock; 23505: two were first with the same unique value. */
+const isConflict = (error: unknown): boolean =>
+  error instanceof Conflict || ['40001', '40P01', '23505'].includes((error as { code?: string }).code ?? '');
+
+/** Brings the database up to date; replicas that start together take turns. */
+async function migrate(orm: MikroORM, databaseUrl: string): Promise<void> {
+  const client = new pg.Client({ connectionString: databaseUrl });
+  await client.connect();
+  try {
+    await client.query(`select pg_advisory_lock(hashtext('callwell.migrate'))`);
+    await orm.migrator.up();
+  } finally {
+    await client.end();
+  }
+}
+
+/** Instants as Date, calendar dates as text, 64-bit integers as numbers: positions stay far below 2^53. */
+function getTypeParser(oid: number, format?: 'text' | 'binary') {
+  if (oid === pg.types.builtins.DATE) return (text: string) => text;
+  if (oid === pg.types.builtins.INT8) return Number;
+  return pg.types.getTypeParser(oid, format as 'text');
+}
