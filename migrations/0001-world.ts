@@ -15,6 +15,7 @@ const tables = [
   'api_key',
   'call',
   'call_watch',
+  'carrier_pace',
   'contact',
   'event',
   'event_log',
@@ -80,7 +81,7 @@ const statements = [
   "duration_seconds" int null,
   primary key ("workspace_id", "id")
 )`,
-  `create index "call_sid" on "call" ("workspace_id", "sid")`,
+  `create index "call_sid" on "call" ("sid", "workspace_id")`,
   `create index "call_patient" on "call" ("workspace_id", "patient_id", "id")`,
   `create index "call_chain" on "call" ("workspace_id", "chain_id", "id")`,
   `create index "call_status" on "call" ("workspace_id", "status", "id")`,
@@ -95,6 +96,11 @@ const statements = [
   "asks" int not null,
   "ask_at" timestamptz not null,
   primary key ("workspace_id", "call_id")
+)`,
+  `create unlogged table "carrier_pace" (
+  "account" text not null,
+  "next_at" timestamptz not null,
+  primary key ("account")
 )`,
   `create table "contact" (
   "workspace_id" uuid not null,
@@ -147,8 +153,7 @@ const statements = [
   "key" text not null,
   "operation" text not null,
   "input_hash" text not null,
-  "entity_id" uuid not null,
-  "event_id" uuid not null,
+  "result_id" uuid not null,
   "created_at" timestamptz not null,
   primary key ("workspace_id", "key")
 )`,

@@ -1,21 +1,31 @@
 import { MikroORM } from '@mikro-orm/postgresql';
 import { Migrator } from '@mikro-orm/migrations';
-import { CompiledQuery, sql, type RawBuilder } from 'kysely';
+import { CompiledQuery, sql } from 'kysely';
 import pg from 'pg';
 import { migrations } from '../migrations/index.ts';
 import * as calls from './domain/call.ts';
 import * as progress from './domain/call-progress.ts';
 import * as contacts from './domain/contact.ts';
 import * as events from './domain/event.ts';
-import type { By, Event, Fact, Kind, Row, Table } from './domain/event.ts';
+import {
+  fold,
+  foldOf,
+  type By,
+  type Event,
+  type Fact,
+  type Kind,
+  type Row,
+  type Table,
+} from './domain/event.ts';
 import * as imports from './domain/import.ts';
 import * as patients from './domain/patient.ts';
 import * as workspaces from './domain/workspace.ts';
 import { newId } from './clock.ts';
-import { openLog } from './world-log.ts';
-import { lead } from './world-leader.ts';
-import { insertInto, openReads, type Database } from './world-read.ts';
-import { shapeOf, whereSql, writeStatement, type Where, type Written } from './world-sql.ts';
+import { openLog } from './world/log.ts';
+import { lead } from './world/leader.ts';
+import { openRates } from './world/rate.ts';
+import { insertInto, openReads, type Database } from './world/read.ts';
+import { shapeOf, whereSql, writeStatement, type Where, type Written } from './world/sql.ts';
 
 /** Every table that the product declares; migrations and tests hold the database against them. */
 export const tables = [
@@ -29,6 +39,7 @@ export const tables = [
   workspaces.useCases,
   workspaces.idempotencyKeys,
   workspaces.requestWindows,
+  workspaces.carrierPaces,
   patients.table,
   contacts.table,
   calls.table,
@@ -72,6 +83,7 @@ export async function openWorld(options: {
   });
   const database = orm.em.fork().getKysely() as unknown as Database;
   const reads = openReads(database);
+  const log = openLog(database);
 
   /** Load, decide, append: one read and one write. A conflict decides again, so `decide` must be pure. */
   async function change<R extends Row, F extends Fact>(
@@ -121,10 +133,26 @@ export async function openWorld(options: {
 
   return {
     ...reads,
-    ...openLog(database),
+    ...log,
+    ...openRates(database),
     change,
     changeEach,
     transact,
+    /** Each event of these entities with the row as it was after it, oldest first. */
+    story: async <R extends Row, F extends Fact>(
+      kind: Kind<R, F>,
+      workspaceId: string,
+      entityIds: string[],
+    ) => {
+      const history = (await log.eventsOf(workspaceId, { entityIds })) as Event<F>[];
+      const rows = new Map<string, R>();
+      return history.map((event) => {
+        const before = rows.get(event.entityId) ?? kind.blank(event.entityId, workspaceId);
+        const row = fold(kind, before, event);
+        rows.set(event.entityId, row);
+        return { event, row };
+      });
+    },
     /** Runs `work` while this process, and no other, holds the lock of this name. */
     lead: (name: string, signal: AbortSignal, work: Parameters<typeof lead>[3]) =>
       lead(options.databaseUrl, name, signal, work),
@@ -148,7 +176,7 @@ class Staged {
     let next = row;
     for (const fact of facts) {
       const event = eventOf(kind, next, fact, by);
-      next = { ...kind.evolve(next, event), version: event.version, foldVersion: kind.foldVersion };
+      next = fold(kind, next, event);
       event.patientId = kind.patientOf(next, fact);
       this.events.push(event);
     }
@@ -174,9 +202,13 @@ class Staged {
 export class Transaction {
   readonly database: Database;
   readonly staged = new Staged();
+  readonly query: Reads['query'];
+  readonly find: Reads['find'];
+  readonly findOne: Reads['findOne'];
 
   constructor(database: Database) {
     this.database = database;
+    ({ query: this.query, find: this.find, findOne: this.findOne } = openReads(database));
   }
 
   /** Locks one row, folded anew if its fold is old; null when there is none. */
@@ -204,43 +236,23 @@ export class Transaction {
     return { row: next, events: this.staged.events.slice(before) };
   }
 
-  /** Any statement, as part of this transaction. */
-  async query<T>(statement: RawBuilder<unknown>): Promise<T[]> {
-    return (await statement.execute(this.database)).rows as T[];
-  }
-
   /** A plain row of a table that is no fold. */
   async insert(table: Table, row: object): Promise<void> {
     await insertInto(this.database, table, row);
   }
 }
 
+type Reads = ReturnType<typeof openReads>;
+
 async function readOne<R extends Row, F extends Fact>(database: Database, kind: Kind<R, F>, where: Where) {
   return openReads(database).findOne<R>(kind.table, where);
 }
 
 /** A row that an older fold made is folded anew from its events. */
-async function upToDate<R extends Row, F extends Fact>(
-  reads: ReturnType<typeof openReads>,
-  kind: Kind<R, F>,
-  row: R,
-): Promise<R> {
+async function upToDate<R extends Row, F extends Fact>(reads: Reads, kind: Kind<R, F>, row: R): Promise<R> {
   if (row.foldVersion === kind.foldVersion) return row;
   const history = (await reads.history(row.workspaceId, row.id)) as Event<F>[];
   return foldOf(kind, row.id, row.workspaceId, history);
-}
-
-/** The row that a history folds into. */
-export function foldOf<R extends Row, F extends Fact>(
-  kind: Kind<R, F>,
-  id: string,
-  workspaceId: string,
-  history: Event<F>[],
-): R {
-  return history.reduce<R>(
-    (row, event) => ({ ...kind.evolve(row, event), version: event.version, foldVersion: kind.foldVersion }),
-    kind.blank(id, workspaceId),
-  );
 }
 
 const eventOf = <R extends Row, F extends Fact>(kind: Kind<R, F>, row: R, fact: F, by: By): Event<F> => ({

@@ -2,6 +2,7 @@ import { defineEntity, p } from '@mikro-orm/core';
 import {
   isOver,
   rank,
+  terminalOf,
   type AnsweredBy,
   type Call,
   type CallStatus,
@@ -124,3 +125,6 @@ export const watches = defineEntity({
     askAt: p.datetime(),
   },
 });
+
+/** Whether an event of this type ends a call. */
+export const ends = (type: string): boolean => type === 'call.rejected' || type in terminalOf;

@@ -111,7 +111,7 @@ export const table = defineEntity({
     durationSeconds: p.integer().nullable(),
   },
   indexes: [
-    { name: 'call_sid', properties: ['workspaceId', 'sid'] },
+    { name: 'call_sid', properties: ['sid', 'workspaceId'] },
     { name: 'call_patient', properties: ['workspaceId', 'patientId', 'id'] },
     { name: 'call_chain', properties: ['workspaceId', 'chainId', 'id'] },
     { name: 'call_status', properties: ['workspaceId', 'status', 'id'] },
@@ -270,7 +270,8 @@ export const initiate = (_call: Call, intent: Intent): Fact[] => [
   { type: 'outbound.initiated', data: intent },
 ];
 
-const terminalOf = {
+/** The events that end a call, and how. */
+export const terminalOf = {
   'call.completed': 'COMPLETED',
   'call.busy': 'BUSY',
   'call.no_answer': 'NO_ANSWER',

@@ -146,6 +146,24 @@ export function revoke(
   return [{ type: 'contact.consent_revoked', data: { ...rest, channels: some } }];
 }
 
+/** Records that an attempt at this number begins: before the carrier is asked. */
+export const attempt = (
+  _contact: Contact,
+  given: { phone: string; attemptId: string; channel: Channel },
+): Fact[] => [{ type: 'contact.attempted', data: given }];
+
+/** Records that an attempt is over, and how it ended. */
+export const endAttempt = (
+  contact: Contact,
+  ended: { id: string; endedReason?: string | null | undefined; endedAt?: Date | null | undefined },
+): Fact[] => [
+  {
+    type: 'contact.attempt_ended',
+    data: { phone: contact.phone, attemptId: ended.id, endedReason: ended.endedReason ?? '' },
+    ...(ended.endedAt ? { effectiveAt: ended.endedAt } : {}),
+  },
+];
+
 function revoked(
   consent: Consent,
   data: { patientId: string; channels: Channel[]; reason: string },

@@ -162,3 +162,20 @@ export interface By {
 
 /** A table whose rows are no folds: configuration, such as a phone number. */
 export type Table = EntitySchema;
+
+/** The row that a history folds into. */
+export function foldOf<R extends Row, F extends Fact>(
+  kind: Kind<R, F>,
+  id: string,
+  workspaceId: string,
+  history: Event<F>[],
+): R {
+  return history.reduce<R>((row, event) => fold(kind, row, event), kind.blank(id, workspaceId));
+}
+
+/** The row after one more event. */
+export const fold = <R extends Row, F extends Fact>(kind: Kind<R, F>, row: R, event: Event<F>): R => ({
+  ...kind.evolve(row, event),
+  version: event.version,
+  foldVersion: kind.foldVersion,
+});

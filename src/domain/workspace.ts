@@ -110,8 +110,8 @@ export const idempotencyKeys = defineEntity({
     operation: p.text(),
     /** Hex SHA-256 of the canonical JSON of the input. */
     inputHash: p.text(),
-    entityId: p.uuid(),
-    eventId: p.uuid(),
+    /** What was made: a call, or an event that was recorded. */
+    resultId: p.uuid(),
     createdAt: p.datetime(),
   },
 });
@@ -130,4 +130,11 @@ export const requestWindows = defineEntity({
     startedAt: p.datetime(),
     used: p.integer(),
   },
+});
+
+/** When the carrier account may start its next call. Unlogged: after a crash it may at once. */
+export const carrierPaces = defineEntity({
+  name: 'CarrierPace',
+  tableName: 'carrier_pace',
+  properties: { account: p.text().primary(), nextAt: p.datetime() },
 });

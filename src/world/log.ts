@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { sql, type RawBuilder } from 'kysely';
-import { table as eventTable, type Envelope, type Event } from './domain/event.ts';
-import type { Database } from './world-read.ts';
-import { shapeOf } from './world-sql.ts';
+import { table as eventTable, type Envelope, type Event } from '../domain/event.ts';
+import type { Database } from './read.ts';
+import { shapeOf } from './sql.ts';
 
 /** An event without what was said or found about a person: what travels through JetStream. */
 export type Notice = Envelope & { cursor: number; type: string };

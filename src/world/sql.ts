@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { sql, type RawBuilder } from 'kysely';
-import type { Event, Row, Table } from './domain/event.ts';
+import type { Event, Row, Table } from '../domain/event.ts';
 
 /** What a list is narrowed by: every condition must hold. Names are the row's properties, never a client's text. */
 export type Where = Record<string, Condition>;

@@ -1,7 +1,7 @@
 import { sql, type Kysely, type RawBuilder } from 'kysely';
-import * as events from './domain/event.ts';
-import type { Event, Table } from './domain/event.ts';
-import { columnOf, shapeOf, toJson, whereSql, type Where } from './world-sql.ts';
+import * as events from '../domain/event.ts';
+import type { Event, Table } from '../domain/event.ts';
+import { columnOf, shapeOf, toJson, whereSql, type Where } from './sql.ts';
 
 /** A connection, or a transaction on one. */
 export type Database = Kysely<unknown>;

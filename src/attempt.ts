@@ -1,0 +1,135 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Clock } from './clock.ts';
+import type { Carrier } from './carrier.ts';
+import * as calls from './domain/call.ts';
+import type { Call, Fact } from './domain/call.ts';
+import * as progress from './domain/call-progress.ts';
+import * as contacts from './domain/contact.ts';
+import type { By, Event } from './domain/event.ts';
+import { CarrierRefusal, NotFoundRefusal } from './domain/refusal.ts';
+import { openIntents, type Wanted } from './attempt/intent.ts';
+import type { World } from './world.ts';
+
+/** What an attempt is made with. */
+export interface Tools {
+  world: World;
+  carrier: Carrier;
+  clock: Clock;
+  /** Of one source number. */
+  callsPerMinute: number;
+  /** Of the carrier's account. */
+  callsPerSecond: number;
+}
+
+/** A call with the event that recorded the request for it. */
+export interface Placed {
+  call: Call;
+  event: Event;
+  /** True when the idempotency key had already placed it. */
+  replayed: boolean;
+}
+
+/** How long a call waits for its turn with the carrier before it is refused, in milliseconds. */
+const paceLimitMs = 5_000;
+
+/** Makes attempts: the intent is recorded, the carrier asked, its answer recorded. Nothing else in the product dials. */
+export function openAttempts(tools: Tools) {
+  const { world, carrier, clock } = tools;
+  const intents = openIntents(tools);
+
+  /**
+   * Places one call. Once its intent is recorded it is dialled at most once, whatever happens: an answer that never
+   * comes makes it UNCERTAIN, and the sweeper finds out. Refuses every code of the contract's PlaceCallResult.
+   */
+  async function placeCall(wanted: Wanted, by: By): Promise<Placed> {
+    const earlier = await intents.replay(wanted, by);
+    if (earlier) return answered(earlier);
+    await takeTurn();
+    const recorded = await intents.record(wanted, { ...by, now: clock.now() });
+    if (recorded.replayed) return answered(recorded);
+    const { call } = recorded;
+    const answer = await carrier.dial({
+      workspaceId: call.workspaceId,
+      callId: call.id,
+      to: call.phoneTo,
+      from: call.phoneFrom,
+    });
+    const now = clock.now();
+    const settled = await record(call, (current) => progress.answer(current, answer), {
+      ...by,
+      source: 'carrier',
+      now,
+    });
+    if (answer.outcome === 'rejected' && answer.retryable) await intents.release(wanted, by);
+    return answered({ ...recorded, call: settled });
+  }
+
+  /** A call that the carrier refused is a refusal, also when it is asked for again with its key. */
+  async function answered(placed: Placed): Promise<Placed> {
+    const { call } = placed;
+    if (call.status !== 'FAILED' || call.sid) return placed;
+    const rejected = (await world.history(call.workspaceId, call.id)).find(
+      ({ type }) => type === 'call.rejected',
+    );
+    if (!rejected) return placed;
+    const data = rejected.data as {
+      carrierCode: string | null;
+      message: string;
+      retryable: boolean;
+      reached: boolean;
+    };
+    throw new CarrierRefusal(data.message, data);
+  }
+
+  /** Records what is news of a call; with its end, the end of the attempt at its number. */
+  async function record(call: Call, decide: (call: Call) => Fact[], by: By): Promise<Call> {
+    const simple = await world.change(calls, call.id, (current) => unlessOver(decide(current)), by);
+    if (simple.events.length > 0 || decide(simple.row).length === 0) return simple.row;
+    return world.transact(async (tx) => {
+      const id = { workspaceId: { eq: call.workspaceId } };
+      const contact = await tx.lock(contacts, { ...id, id: { eq: call.contactId } });
+      const current = await tx.lock(calls, { ...id, id: { eq: call.id } });
+      if (!contact || !current) throw new Error(`call ${call.id} has lost its rows`);
+      const { row, events } = tx.decide(calls, current, decide(current), by);
+      if (events.length > 0) tx.decide(contacts, contact, contacts.endAttempt(contact, row), by);
+      return row;
+    });
+  }
+
+  /** Ends a call for whoever asks. Refuses NOT_FOUND, ILLEGAL_TRANSITION and the carrier's own refusals. */
+  async function cancelCall(id: string, by: By): Promise<Call> {
+    const call = await world.findOne<Call>(calls.table, {
+      workspaceId: { eq: by.workspaceId },
+      id: { eq: id },
+    });
+    if (!call) throw new NotFoundRefusal('NOT_FOUND', 'There is no such call in this workspace.', id);
+    const { sid, status } = progress.ending(call);
+    const heard = await carrier.hangUp(sid, status, clock.now());
+    return record(call, (current) => progress.hear(current, heard), { ...by, now: clock.now() });
+  }
+
+  /** Waits until the account may start one more call; our own queue is short, so that the carrier's stays empty. */
+  async function takeTurn(): Promise<void> {
+    const waitMs = await world.takeTurn(carrier.accountSid, tools.callsPerSecond, paceLimitMs);
+    if (waitMs === null) {
+      const message =
+        'More calls are waiting than the carrier account may start. Try again in a few seconds.';
+      throw new CarrierRefusal(message, { carrierCode: null, retryable: true, reached: false });
+    }
+    if (waitMs > 0) await sleep(waitMs);
+  }
+
+  return {
+    placeCall,
+    cancelCall,
+    record,
+    /** Would the gate let this contact be attempted now? Nothing is recorded. */
+    mayContact: intents.mayContact,
+  };
+}
+
+/** Makes attempts at contacts. */
+export type Attempts = ReturnType<typeof openAttempts>;
+
+/** Facts that end a call are recorded together with its contact's, and not alone. */
+const unlessOver = (facts: Fact[]): Fact[] => (facts.some(({ type }) => progress.ends(type)) ? [] : facts);

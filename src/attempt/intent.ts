@@ -1,0 +1,256 @@
+import { sql } from 'kysely';
+import { newId } from '../clock.ts';
+import type { Tools, Placed } from '../attempt.ts';
+import * as calls from '../domain/call.ts';
+import type { Call } from '../domain/call.ts';
+import * as contacts from '../domain/contact.ts';
+import type { Contact } from '../domain/contact.ts';
+import type { Channel, ContactDecision, LegalBasis, Purpose } from '../domain/consent.ts';
+import type { By } from '../domain/event.ts';
+import * as patients from '../domain/patient.ts';
+import type { Patient } from '../domain/patient.ts';
+import { isAllowed } from '../domain/phone.ts';
+import { ContactBlocked, InputRefusal, NotFoundRefusal, StateRefusal } from '../domain/refusal.ts';
+import * as workspaces from '../domain/workspace.ts';
+import type { Service, Workspace } from '../domain/workspace.ts';
+import { claimKey, findKey, inProgress } from './idempotency.ts';
+import { chooseNumber, type PhoneSource } from './phone-source.ts';
+import type { Transaction } from '../world.ts';
+
+/** Who is to be called: exactly one of three ways to say it. */
+export type PatientReference =
+  | { patientId: string }
+  | { patientCanonicalId: string }
+  | { person: { firstName: string; lastName: string; birthDate: string | null } };
+
+/** A call that is asked for, checked field by field, before anything named in it is looked up. */
+export interface Wanted {
+  patient: PatientReference;
+  /** Null: the patient's own number. */
+  phoneTo: string | null;
+  source: PhoneSource;
+  reason: string;
+  purpose: Purpose;
+  goal: string | null;
+  systemPrompt: string | null;
+  welcomeMessage: string | null;
+  serviceId: string | null;
+  tags: string[];
+  metadata: Record<string, string>;
+  variables: Record<string, string>;
+  derivedFromCallSid: string | null;
+  taskId: string | null;
+  callbackUrl: string | null;
+  basis: LegalBasis | null;
+  idempotencyKey: string | null;
+}
+
+const operation = 'placeCall';
+
+/** Records intents: who is called, from which number, on what grounds; all in one transaction, and before any dial. */
+export function openIntents({ world, clock, callsPerMinute }: Tools) {
+  /** The call that this key has already placed; null when it is free. Refuses the contract's IDEMPOTENCY codes. */
+  async function replay(wanted: Wanted, by: By): Promise<Placed | null> {
+    const id = await findKey(world, { ...wanted, operation, input: wanted, by });
+    return id ? placed(id, by) : null;
+  }
+
+  /** Records the intent with the gate's decision, or refuses and leaves no trace. */
+  async function record(wanted: Wanted, by: By): Promise<Placed> {
+    const callId = newId(by.now);
+    const outcome = await world.transact(async (tx) => {
+      const earlier = await claimKey(tx, { ...wanted, operation, input: wanted, by, resultId: callId });
+      return earlier ? { earlier } : { call: await initiate(tx, { wanted, by, callId }) };
+    });
+    if ('earlier' in outcome) return placed(outcome.earlier, by);
+    const { row, events } = outcome.call;
+    return { call: row, event: events[0]!, replayed: false };
+  }
+
+  async function placed(callId: string, by: By): Promise<Placed> {
+    const call = await world.findOne<Call>(calls.table, {
+      workspaceId: { eq: by.workspaceId },
+      id: { eq: callId },
+    });
+    const [event] = await world.history(by.workspaceId, callId);
+    if (!call || !event) throw new Error(`call ${callId} has lost its rows`);
+    if (calls.isBeingPlaced(call)) throw inProgress();
+    return { call, event, replayed: true };
+  }
+
+  /** Lets a key be used again, because nothing was dialled for it and nothing stands in the way of another try. */
+  async function release({ idempotencyKey }: Wanted, by: By): Promise<void> {
+    if (idempotencyKey === null) return;
+    await world.query(
+      sql`delete from idempotency_key where workspace_id = ${by.workspaceId} and key = ${idempotencyKey}`,
+    );
+  }
+
+  async function initiate(
+    tx: Transaction,
+    { wanted, by, callId }: { wanted: Wanted; by: By; callId: string },
+  ) {
+    checkTask(wanted);
+    const service = await serviceOf(tx, wanted, by);
+    const derivedFrom = await derivedFromOf(tx, wanted, by);
+    const party = await partyOf(tx, wanted, by);
+    const number = await chooseNumber(tx, { source: wanted.source, by, callsPerMinute });
+    const decision = contacts.decide({
+      ...party,
+      channel: 'VOICE',
+      purpose: wanted.purpose,
+      claimed: wanted.basis,
+      now: by.now,
+    });
+    const { contact, phone } = party;
+    if (!decision.allowed || !contact || !phone) throw new ContactBlocked(decision);
+    tx.decide(
+      contacts,
+      contact,
+      contacts.attempt(contact, { phone, attemptId: callId, channel: 'VOICE' }),
+      by,
+    );
+    const call = calls.blank(callId, by.workspaceId);
+    const { reason, goal, systemPrompt, welcomeMessage, purpose, tags, metadata, variables, callbackUrl } =
+      wanted;
+    const intent: calls.Intent = {
+      ...{ reason, goal, systemPrompt, welcomeMessage, purpose, tags, metadata, variables, callbackUrl },
+      origin: 'API',
+      patientId: party.patient.id,
+      contactId: contact.id,
+      phoneTo: phone,
+      phoneFrom: number.phone,
+      serviceId: service.id,
+      useCaseId: 'useCaseId' in wanted.source ? wanted.source.useCaseId : null,
+      derivedFromId: derivedFrom?.id ?? null,
+      chainId: derivedFrom?.chainId ?? callId,
+      requestedBy: by.actor,
+      basis: decision.basis,
+      decision,
+    };
+    return tx.decide(calls, call, calls.initiate(call, intent), by);
+  }
+
+  /** The gate's answer for a patient's own number, now or at another time; nothing is recorded. */
+  async function mayContact(asked: {
+    patient: Patient;
+    channel: Channel;
+    purpose: Purpose;
+    at: Date | null;
+  }): Promise<ContactDecision> {
+    const { patient } = asked;
+    const where = { workspaceId: { eq: patient.workspaceId }, phone: { eq: patient.phone } };
+    const contact = patient.phone ? await world.findOne<Contact>(contacts.table, where) : null;
+    const open = contact ? await openAt(world, contact) : [];
+    const now = asked.at ?? clock.now();
+    return contacts.decide({ ...asked, phone: patient.phone ?? null, contact, open, claimed: null, now });
+  }
+
+  return { replay, record, release, mayContact };
+}
+
+/** Who is called, at which number, and what is open there. */
+interface Party {
+  patient: Pick<Patient, 'id' | 'status'>;
+  phone: string | null;
+  contact: Contact | null;
+  open: ('ACTIVE' | 'UNCERTAIN')[];
+}
+
+/** Finds the patient, or registers a person nobody knows yet; with the number locked, so that two cannot do so at once. */
+async function partyOf(tx: Transaction, wanted: Wanted, by: By): Promise<Party> {
+  const known = 'person' in wanted.patient ? null : await patientOf(tx, wanted.patient, by);
+  const phone = wanted.phoneTo ?? known?.phone ?? null;
+  if (phone) await checkDestination(tx, phone, by);
+  const contact = phone ? await lockContact(tx, phone, by) : null;
+  const patient = known ?? (await person(tx, wanted, by));
+  return { patient, phone, contact, open: contact ? await openAt(tx, contact) : [] };
+}
+
+async function patientOf(tx: Transaction, reference: PatientReference, by: By): Promise<Patient> {
+  const here = { workspaceId: { eq: by.workspaceId } };
+  const [where, id] =
+    'patientId' in reference
+      ? [{ ...here, id: { eq: reference.patientId } }, reference.patientId]
+      : [
+          { ...here, canonicalId: { eq: (reference as { patientCanonicalId: string }).patientCanonicalId } },
+          null,
+        ];
+  const patient = await tx.findOne<Patient>(patients.table, where);
+  if (!patient)
+    throw new NotFoundRefusal('PATIENT_NOT_FOUND', 'There is no such patient in this workspace.', id);
+  return patient;
+}
+
+/** Someone who may be unknown: found by number, name and birth date, else registered with what the caller says. */
+async function person(tx: Transaction, wanted: Wanted, by: By): Promise<Patient> {
+  const { firstName, lastName, birthDate } = (
+    wanted.patient as Extract<PatientReference, { person: unknown }>
+  ).person;
+  const name = `${firstName} ${lastName}`;
+  const where = { workspaceId: { eq: by.workspaceId }, phone: { eq: wanted.phoneTo } };
+  const known = (await tx.find<Patient>(patients.table, where)).find(
+    (patient) =>
+      patients.termsOf(patient.name).join(' ') === patients.termsOf(name).join(' ') &&
+      (birthDate === null || !patient.birthDate || patient.birthDate === birthDate),
+  );
+  if (known) return known;
+  const blank = patients.blank(newId(by.now), by.workspaceId);
+  const attributes = { name, phone: wanted.phoneTo ?? '', ...(birthDate ? { birthDate } : {}) };
+  return tx.decide(patients, blank, patients.state(blank, { attributes, source: 'api' }), by).row;
+}
+
+/** The number's row, locked; a new one when the number has never been heard of. */
+async function lockContact(tx: Transaction, phone: string, by: By): Promise<Contact> {
+  const known = await tx.lock(contacts, { workspaceId: { eq: by.workspaceId }, phone: { eq: phone } });
+  return known ?? contacts.blank(newId(by.now), by.workspaceId);
+}
+
+/** Attempts at a number that are not over: reckoned from the calls themselves, so that nothing can be leaked. */
+async function openAt(reader: Pick<Transaction, 'query'>, contact: Contact): Promise<Party['open']> {
+  const rows = await reader.query<{ status: calls.CallStatus }>(sql`
+    select distinct status from call where workspace_id = ${contact.workspaceId} and contact_id = ${contact.id}
+      and status in ('QUEUED', 'RINGING', 'IN_PROGRESS', 'UNCERTAIN')`);
+  return [...new Set(rows.map(({ status }) => (status === 'UNCERTAIN' ? 'UNCERTAIN' : 'ACTIVE')))];
+}
+
+/** In a sandbox only allowlisted numbers are dialled; numbers that cost whoever is called, nowhere. */
+async function checkDestination(tx: Transaction, phone: string, by: By): Promise<void> {
+  const workspace = await tx.findOne<Workspace>(workspaces.table, { id: { eq: by.workspaceId } });
+  const allowed = isAllowed(phone) && (!workspace?.sandbox || workspace.allowlist.includes(phone));
+  if (allowed) return;
+  const message =
+    'This number may not be called: it has a premium rate, or is not on the allowlist of this sandbox.';
+  throw new InputRefusal([{ path: ['input', 'phoneTo'], message }], 'DESTINATION_NOT_ALLOWED');
+}
+
+/** The service that is named, else the default one. Without any the workspace cannot call. */
+async function serviceOf(tx: Transaction, { serviceId }: Wanted, by: By): Promise<Service> {
+  const here = { workspaceId: { eq: by.workspaceId }, active: { eq: true } };
+  const where = serviceId ? { ...here, id: { eq: serviceId } } : { ...here, isDefault: { eq: true } };
+  const service = await tx.findOne<Service>(workspaces.services, where);
+  if (service) return service;
+  if (serviceId)
+    throw new NotFoundRefusal('NOT_FOUND', 'There is no such active service in this workspace.', serviceId);
+  const message =
+    'This workspace has no default service, so nobody would speak. Create one with isDefault: true.';
+  throw new StateRefusal('OUTBOUND_NOT_CONFIGURED', message, 'NOT_CONFIGURED');
+}
+
+async function derivedFromOf(tx: Transaction, { derivedFromCallSid }: Wanted, by: By): Promise<Call | null> {
+  if (derivedFromCallSid === null) return null;
+  const where = { workspaceId: { eq: by.workspaceId }, sid: { eq: derivedFromCallSid } };
+  const call = await tx.findOne<Call>(calls.table, where);
+  if (call) return call;
+  throw new NotFoundRefusal(
+    'NOT_FOUND',
+    'There is no call with the sid that this one derives from.',
+    derivedFromCallSid,
+  );
+}
+
+/** Tasks cannot be scheduled yet, so none can be named. */
+function checkTask({ taskId }: Wanted): void {
+  if (taskId !== null)
+    throw new NotFoundRefusal('NOT_FOUND', 'There is no such task in this workspace.', taskId);
+}

@@ -1,0 +1,199 @@
+import { ExponentialBackoff, handleWhen, retry } from 'cockatiel';
+import twilio from 'twilio';
+import { maxSeconds, ringSeconds } from './domain/call.ts';
+import type { Answer, Heard } from './domain/call-progress.ts';
+import { CarrierRefusal } from './domain/refusal.ts';
+import type { Config } from './config.ts';
+
+/** How long one request to the carrier may take, in milliseconds: its create answers in well under a second. */
+const requestMs = 10_000;
+
+/** What is dialled. No field of it says anything about the person. */
+export interface Order {
+  workspaceId: string;
+  callId: string;
+  to: string;
+  from: string;
+}
+
+/** A call as the carrier lists it. */
+export interface Listed extends Heard {
+  createdAt: Date;
+}
+
+/** The carrier's account, through Twilio's own SDK. `apiUrl` is another API of Twilio's kind; null: Twilio's. */
+export function openCarrier(options: {
+  account: Config['carrier'];
+  apiUrl: string | null;
+  publicUrl: string;
+}) {
+  const { account, publicUrl } = options;
+  const token = account.authToken.reveal();
+  const client = twilio(account.accountSid, token, {
+    httpClient: new twilio.RequestClient({ timeout: requestMs, keepAlive: true }),
+  });
+  if (options.apiUrl) client.api.baseUrl = options.apiUrl;
+
+  /**
+   * Asks for one dial. It is repeated only where the carrier has certainly not begun it: after a 429, which Twilio
+   * documents as never processed, or when no connection was made.
+   */
+  async function dial(order: Order): Promise<Answer> {
+    const base = `${publicUrl}/carrier/${order.workspaceId}/calls/${order.callId}`;
+    try {
+      const call = await notBegun.execute(() =>
+        client.calls.create({
+          to: order.to,
+          from: order.from,
+          url: `${base}/twiml`,
+          timeout: ringSeconds,
+          timeLimit: maxSeconds,
+          machineDetection: 'Enable',
+          asyncAmd: 'true',
+          asyncAmdStatusCallback: `${base}/amd${everyRetry}`,
+          statusCallback: `${base}/status${everyRetry}`,
+          statusCallbackEvent: ['initiated', 'ringing', 'answered', 'completed'],
+        }),
+      );
+      return { outcome: 'accepted', sid: call.sid };
+    } catch (error) {
+      return answerOf(error);
+    }
+  }
+
+  /** Ends a call; one that is already over is told as it is. Refuses CARRIER_REJECTED and CARRIER_UNAVAILABLE. */
+  async function hangUp(sid: string, status: 'canceled' | 'completed', now: Date): Promise<Heard> {
+    try {
+      return heardOf(await client.calls(sid).update({ status }), now);
+    } catch (error) {
+      const over = codeOf(error) === '21220' ? await lookUp(sid, now) : null; // Twilio: 21220, call is not in progress
+      if (over) return over;
+      throw refusalOf(error);
+    }
+  }
+
+  /** What the carrier knows of a call; null when it knows of none. */
+  async function lookUp(sid: string, now: Date): Promise<Heard | null> {
+    try {
+      return heardOf(await client.calls(sid).fetch(), now);
+    } catch (error) {
+      if ((error as { status?: number }).status === 404) return null;
+      throw refusalOf(error);
+    }
+  }
+
+  /** The account's newest calls from one number to another, at most 50. The list may lag behind what was accepted. */
+  async function list(to: string, from: string, now: Date): Promise<Listed[]> {
+    try {
+      const calls = await client.calls.list({ to, from, limit: 50 });
+      return calls.map((call) => ({ ...heardOf(call, now), createdAt: call.dateCreated ?? now }));
+    } catch (error) {
+      throw refusalOf(error);
+    }
+  }
+
+  return {
+    dial,
+    hangUp,
+    lookUp,
+    list,
+    accountSid: account.accountSid,
+    /** Whether the account's holder signed these parameters for this path. `pathAndQuery` as the request had it. */
+    isSigned: (
+      pathAndQuery: string,
+      parameters: Record<string, string>,
+      signature: string | undefined,
+    ): boolean =>
+      signature !== undefined &&
+      twilio.validateRequest(token, signature, publicUrl + pathAndQuery, parameters),
+  };
+}
+
+/** The carrier. */
+export type Carrier = ReturnType<typeof openCarrier>;
+
+/** Twilio's connection overrides: up to five retries on any failure; by default a callback that we answer with 500 is lost. */
+const everyRetry = '#rc=5&rp=all';
+
+/** What is said to whoever answers, as TwiML; null: nothing, the line is closed. */
+export function spoken(text: string | null): string {
+  const response = new twilio.twiml.VoiceResponse();
+  if (text !== null) response.say(text);
+  response.hangup();
+  return response.toString();
+}
+
+const unsent = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN']);
+
+/** Whether a request has certainly done nothing. */
+const didNothing = (error: unknown): boolean => {
+  const { status, code } = error as { status?: number; code?: string | number };
+  return status === 429 || (typeof code === 'string' && unsent.has(code));
+};
+
+const notBegun = retry(handleWhen(didNothing), {
+  maxAttempts: 4,
+  backoff: new ExponentialBackoff({ initialDelay: 100, maxDelay: 1_000 }),
+});
+
+/** Twilio's codes for a refusal that may not be one later: concurrency limit, full queue. */
+const passing = new Set(['10004', '22005']);
+
+/** A carrier's failure in our words: refused, never begun, or unknown. */
+function answerOf(error: unknown): Answer {
+  if (didNothing(error)) {
+    const message = 'The carrier could not be reached, or had too many requests. Nothing was dialled.';
+    return { outcome: 'rejected', carrierCode: codeOf(error), message, retryable: true, reached: false };
+  }
+  const { status } = error as { status?: number };
+  if (status !== undefined && status >= 400 && status < 500) {
+    const carrierCode = codeOf(error);
+    const message = `The carrier refused the call${carrierCode ? ` with its code ${carrierCode}` : ''}. Nothing was dialled.`;
+    return {
+      outcome: 'rejected',
+      carrierCode,
+      message,
+      retryable: passing.has(carrierCode ?? ''),
+      reached: true,
+    };
+  }
+  return { outcome: 'unknown', cause: status ? `http_${status}` : causeOf(error) };
+}
+
+/** The SDK's errors carry the account's token and the request's body: only a word of them is kept. */
+const causeOf = (error: unknown): string => {
+  const { code } = error as { code?: unknown };
+  return typeof code === 'string' ? code.toLowerCase() : 'unreadable_answer';
+};
+
+function refusalOf(error: unknown): CarrierRefusal {
+  const answer = answerOf(error);
+  if (answer.outcome === 'rejected') return new CarrierRefusal(answer.message, answer);
+  const message =
+    'The carrier did not answer. What was asked may or may not have happened; its state will follow.';
+  return new CarrierRefusal(message, { carrierCode: null, retryable: true, reached: false });
+}
+
+/** Twilio's numeric code; an axios error's code is a word, and is none. */
+const codeOf = (error: unknown): string | null => {
+  const { code } = error as { code?: unknown };
+  return typeof code === 'number' ? String(code) : null;
+};
+
+interface Resource {
+  sid: string;
+  status: string;
+  duration: string;
+  answeredBy: string;
+  startTime: Date | null;
+  endTime: Date | null;
+}
+
+const heardOf = (call: Resource, now: Date): Heard => ({
+  sid: call.sid,
+  status: call.status,
+  at: call.endTime ?? call.startTime ?? now,
+  durationSeconds: call.duration ? Number(call.duration) : undefined,
+  answeredBy: call.answeredBy || undefined,
+  via: 'lookup',
+});

@@ -1,0 +1,45 @@
+import type DataLoader from 'dataloader';
+import type { Attempts } from './attempt.ts';
+import type { Clock } from './clock.ts';
+import type { By, Event } from './domain/event.ts';
+import type { Call } from './domain/call.ts';
+import type { Contact } from './domain/contact.ts';
+import type { Patient } from './domain/patient.ts';
+import type { ApiKey, PhoneNumber, Scope, Service, UseCase } from './domain/workspace.ts';
+import type { Importer } from './importer.ts';
+import type { Live } from './live.ts';
+import type { World } from './world.ts';
+
+/** What every resolver is given: one for each request, one for each operation of a socket. */
+export interface Context {
+  /** Whose key asks. Null: none was given, or a bad one. */
+  key: ApiKey | null;
+  workspaceId: string;
+  world: World;
+  live: Live;
+  attempts: Attempts;
+  importer: Importer;
+  clock: Clock;
+  loaders: Loaders;
+  /** Who asks, for the events that come of it. */
+  by(): By;
+  can(scope: Scope): boolean;
+}
+
+/** Rows by id, batched: a page that needs a hundred of them asks once. */
+export interface Loaders {
+  patient: DataLoader<string, Patient | null>;
+  call: DataLoader<string, Call | null>;
+  service: DataLoader<string, Service | null>;
+  useCase: DataLoader<string, UseCase | null>;
+  phoneNumber: DataLoader<string, PhoneNumber | null>;
+  /** The use cases that a phone number serves, by its id. */
+  useCasesOf: DataLoader<string, UseCase[]>;
+  /** By phone number. */
+  contact: DataLoader<string, Contact | null>;
+  event: DataLoader<string, Event | null>;
+  /** All events of an entity, oldest first. */
+  history: DataLoader<string, Event[]>;
+  /** All calls of a chain, by its first call's id, oldest first. */
+  chain: DataLoader<string, Call[]>;
+}

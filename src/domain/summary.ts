@@ -1,0 +1,46 @@
+import type { Event } from './event.ts';
+
+type Data = Record<string, unknown>;
+const text = (value: unknown): string => (typeof value === 'string' ? value : '');
+
+/** One line for people, by the event's type. */
+const lines: Record<string, (data: Data) => string> = {
+  'patient.registered': () => 'Patient registered',
+  'patient.updated': (data) =>
+    `Demographics updated: ${Object.keys((data['attributes'] as Data | undefined) ?? { tags: 1 }).join(', ')}`,
+  'patient.status_changed': (data) => `Status is now ${text(data['status']).toLowerCase()}`,
+  'patient.fact_learned': (data) => `Learned ${text(data['key'])}: ${text(data['value'])}`,
+  'contact.consent_granted': (data) => `Consent recorded: ${text(data['method'])}`,
+  'contact.consent_revoked': (data) => `Consent revoked: ${text(data['reason'])}`,
+  'contact.opted_out': (data) => `Asked not to be contacted: ${text(data['reason'])}`,
+  'contact.attempted': () => 'Attempt begun',
+  'contact.attempt_ended': (data) => `Attempt ended: ${words(text(data['endedReason']))}`,
+  'outbound.initiated': (data) => `Call requested: ${text(data['reason'])}`,
+  'call.accepted': () => 'Call accepted by the carrier',
+  'call.rejected': (data) =>
+    `Call refused by the carrier${data['carrierCode'] ? ` (${text(data['carrierCode'])})` : ''}`,
+  'call.uncertain': () => "The carrier's answer did not come; finding out",
+  'call.ringing': () => 'Ringing',
+  'call.answered': () => 'Answered',
+  'call.machine_detected': () => 'A machine answered',
+  'call.completed': (data) =>
+    `Call ended${data['durationSeconds'] === undefined ? '' : ` after ${String(data['durationSeconds'])} s`}`,
+  'call.busy': () => 'Busy',
+  'call.no_answer': () => 'No answer',
+  'call.failed': (data) => `Call failed: ${words(text(data['endedReason']))}`,
+  'call.canceled': () => 'Call canceled',
+};
+
+/** One line that says what happened; types of other systems are told by what they display. */
+export function summarize({ type, data }: Pick<Event, 'type' | 'data'>): string {
+  const line = lines[type]?.(data as Data);
+  if (line !== undefined) return line;
+  const display = text((data as Data)['display']) || text((data as Data)['text']);
+  const what = words(type.replace(/^ext\./, '').replaceAll('.', ' '));
+  return display ? `${what}: ${display}` : what;
+}
+
+const words = (name: string) => {
+  const plain = name.replaceAll('_', ' ');
+  return plain.charAt(0).toUpperCase() + plain.slice(1);
+};

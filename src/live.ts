@@ -1,0 +1,270 @@
+import * as calls from './domain/call.ts';
+import type { Event, Row } from './domain/event.ts';
+import type { Stream } from './stream.ts';
+import type { World } from './world.ts';
+import type { LogQuery, Notice } from './world/log.ts';
+
+/** Something that has just happened, read once for all who wait for it; with the row after it, where it has one. */
+export interface Happening {
+  event: Event & { cursor: number };
+  row: Row | null;
+}
+
+/** How many happenings may wait for one subscriber before it is cut off. */
+const queueLimit = 256;
+
+/** How many events a resuming subscriber is given at a time. */
+const replayBatch = 500;
+
+/** A subscriber did not keep up. It resumes after the cursor and has lost nothing. */
+export class SlowSubscriber extends Error {
+  /** The last event that it was given; null: none yet. */
+  readonly cursor: number | null;
+
+  constructor(cursor: number | null) {
+    super('This subscription did not keep up and was ended. Subscribe again after the cursor.');
+    this.cursor = cursor;
+  }
+}
+
+/** Opens the live hub: one consumer of the stream for this process, however many subscribers it has. */
+export function openLive(options: {
+  world: World;
+  stream: Stream;
+  log: (line: string, error?: unknown) => void;
+}) {
+  const { world } = options;
+  const subscribers = new Map<string, Set<Queue>>();
+  let waiting: Notice[] = [];
+  let busy = false;
+
+  /** Follows the stream until the signal is given; resolves once nothing more can be missed. */
+  function start(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      options.stream.follow(take, signal, () => resolve()).catch(reject);
+    });
+  }
+
+  function take(notices: Notice[]): void {
+    waiting.push(...notices);
+    if (!busy) void drain();
+  }
+
+  /** One batch after the other: what arrives meanwhile is read together. */
+  async function drain(): Promise<void> {
+    busy = true;
+    while (waiting.length > 0) {
+      const batch = waiting;
+      waiting = [];
+      try {
+        await deliver(batch);
+      } catch (error) {
+        options.log('live events are read again', error);
+        waiting = [...batch, ...waiting];
+        await new Promise((resolve) => setTimeout(resolve, 200));
+      }
+    }
+    busy = false;
+  }
+
+  async function deliver(batch: Notice[]): Promise<void> {
+    const wanted = batch.filter(({ workspaceId }) => subscribers.has(workspaceId));
+    const byWorkspace = Map.groupBy(wanted, ({ workspaceId }) => workspaceId);
+    for (const [workspaceId, notices] of byWorkspace) {
+      const happenings = await enrich(workspaceId, notices);
+      for (const queue of subscribers.get(workspaceId) ?? []) {
+        for (const happening of happenings) queue.push(happening);
+      }
+    }
+  }
+
+  /** The events of a workspace's notices, in their order; calls with their rows as they were then. */
+  async function enrich(workspaceId: string, notices: Notice[]): Promise<Happening[]> {
+    const callIds = [...new Set(notices.filter((n) => n.entityType === 'CALL').map((n) => n.entityId))];
+    const otherIds = notices.filter((n) => n.entityType !== 'CALL').map((n) => n.id);
+    const stories = callIds.length > 0 ? await world.story(calls, workspaceId, callIds) : [];
+    const others = otherIds.length > 0 ? await world.eventsOf(workspaceId, { ids: otherIds }) : [];
+    const found = new Map<string, { event: Event; row: Row | null }>(
+      stories.map((story) => [story.event.id, story]),
+    );
+    for (const event of others) found.set(event.id, { event, row: null });
+    return notices.flatMap((notice) => {
+      const happening = found.get(notice.id);
+      return happening ? [{ ...happening, event: { ...happening.event, cursor: notice.cursor } }] : [];
+    });
+  }
+
+  function register(workspaceId: string, wants: (happening: Happening) => boolean): Queue {
+    const peers = subscribers.get(workspaceId) ?? new Set<Queue>();
+    subscribers.set(workspaceId, peers);
+    const queue = new Queue(wants, () => {
+      peers.delete(queue);
+      if (peers.size === 0) subscribers.delete(workspaceId);
+    });
+    peers.add(queue);
+    return queue;
+  }
+
+  /** What happens from now on and fits. */
+  const watch = (
+    workspaceId: string,
+    wants: (happening: Happening) => boolean,
+  ): AsyncIterableIterator<Happening> => register(workspaceId, wants);
+
+  /** An entity's row now, then after each of its events. Null when there is none. */
+  async function watchRow<R extends Row>(
+    workspaceId: string,
+    entityId: string,
+    load: () => Promise<R | null>,
+  ): Promise<AsyncIterableIterator<R> | null> {
+    const queue = register(workspaceId, ({ event }) => event.entityId === entityId);
+    const first = await load().catch((error: unknown) => {
+      void queue.return();
+      throw error;
+    });
+    if (!first) {
+      await queue.return();
+      return null;
+    }
+    let version: number | null = null;
+    return iterate(queue, async () => {
+      if (version === null) {
+        ({ version } = first);
+        return first;
+      }
+      for (;;) {
+        const { value, done } = await queue.next();
+        if (done) return null;
+        if (value.event.version <= version) continue;
+        ({ version } = value.event);
+        return value.row as R;
+      }
+    });
+  }
+
+  /** A workspace's events: those after a cursor, then what happens; each once and in order. */
+  function events(wanted: Omit<LogQuery, 'limit'>): AsyncIterableIterator<Event & { cursor: number }> {
+    const { types, patientId } = wanted;
+    const queue = register(
+      wanted.workspaceId,
+      ({ event }) => (!types || types.includes(event.type)) && (!patientId || event.patientId === patientId),
+    );
+    let cursor = wanted.after ?? 0;
+    let replayed: (Event & { cursor: number })[] = [];
+    let replaying = wanted.after !== undefined;
+    if (replaying) queue.pause();
+    return iterate(queue, async () => {
+      while (replaying && replayed.length === 0) {
+        replayed = await world.log({ ...wanted, after: cursor, limit: replayBatch });
+        // Nothing more to read since the queue began to keep what happens: from here on the queue has everything.
+        if (replayed.length > 0) queue.pause();
+        else replaying = !queue.resume();
+      }
+      const next = replayed.shift() ?? (await queue.nextAfter(cursor));
+      if (next) ({ cursor } = next);
+      return next;
+    });
+  }
+
+  return {
+    start,
+    watch,
+    watchRow,
+    events,
+    subscriberCount: () => [...subscribers.values()].reduce((n, s) => n + s.size, 0),
+  };
+}
+
+/** The live hub. */
+export type Live = ReturnType<typeof openLive>;
+
+/** An iterator by hand: unlike a generator, it ends at once when its consumer leaves, also while it waits. */
+function iterate<T>(queue: Queue, next: () => Promise<T | null>): AsyncIterableIterator<T> {
+  return {
+    next: async () => {
+      const value = await next();
+      return value === null ? { value: undefined, done: true } : { value, done: false };
+    },
+    return: async () => {
+      await queue.return();
+      return { value: undefined, done: true };
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
+}
+
+/** What waits for one subscriber: bounded, and closed with the last cursor when it overflows. */
+class Queue implements AsyncIterableIterator<Happening> {
+  readonly #wants: (happening: Happening) => boolean;
+  readonly #leave: () => void;
+  #items: Happening[] = [];
+  #cursor: number | null = null;
+  #state: 'open' | 'paused' | 'overflowed' | 'closed' = 'open';
+  #wake = () => {};
+
+  constructor(wants: (happening: Happening) => boolean, leave: () => void) {
+    this.#wants = wants;
+    this.#leave = leave;
+  }
+
+  push(happening: Happening): void {
+    if (this.#state !== 'open' || !this.#wants(happening)) return;
+    // What waits is still given; then the subscriber is told where to resume.
+    if (this.#items.length >= queueLimit) this.#state = 'overflowed';
+    else this.#items.push(happening);
+    this.#wake();
+  }
+
+  /** Keeps nothing, because it is read from the log. */
+  pause(): void {
+    if (this.#state !== 'closed') this.#state = 'paused';
+    this.#items = [];
+  }
+
+  /** Begins to keep what happens; true when it already did, without a loss. */
+  resume(): boolean {
+    if (this.#state === 'open' || this.#state === 'closed') return true;
+    this.#items = [];
+    this.#state = 'open';
+    return false;
+  }
+
+  async next(): Promise<IteratorResult<Happening, undefined>> {
+    while (this.#items.length === 0) {
+      if (this.#state === 'closed') return { value: undefined, done: true };
+      if (this.#state === 'overflowed') {
+        await this.return();
+        throw new SlowSubscriber(this.#cursor);
+      }
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+    const value = this.#items.shift()!;
+    this.#cursor = value.event.cursor;
+    return { value, done: false };
+  }
+
+  /** The next event after a place in the log; null when the queue was closed. */
+  async nextAfter(cursor: number): Promise<(Event & { cursor: number }) | null> {
+    for (;;) {
+      const { value, done } = await this.next();
+      if (done) return null;
+      if (value.event.cursor > cursor) return value.event;
+    }
+  }
+
+  return(): Promise<IteratorResult<Happening, undefined>> {
+    this.#state = 'closed';
+    this.#items = [];
+    this.#leave();
+    this.#wake();
+    return Promise.resolve({ value: undefined, done: true });
+  }
+
+  [Symbol.asyncIterator]() {
+    return this;
+  }
+}

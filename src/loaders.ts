@@ -1,0 +1,53 @@
+import DataLoader from 'dataloader';
+import type { Loaders } from './context.ts';
+import * as calls from './domain/call.ts';
+import type { Call } from './domain/call.ts';
+import * as contacts from './domain/contact.ts';
+import type { Event, Table } from './domain/event.ts';
+import * as patients from './domain/patient.ts';
+import { phoneNumbers, services, useCases, type UseCase } from './domain/workspace.ts';
+import type { World } from './world.ts';
+
+/** The loaders of one request; they see its workspace and no other. */
+export function makeLoaders(world: World, workspaceId: string): Loaders {
+  const here = { workspaceId: { eq: workspaceId } };
+
+  /** One row for each key, by a property that is unique in the workspace. */
+  const one = <R extends object>(table: Table, property: string) =>
+    new DataLoader<string, R | null>(async (keys) => {
+      const rows = await world.find<R>(table, { ...here, [property]: { in: keys } });
+      const byKey = new Map(rows.map((row) => [(row as Record<string, unknown>)[property], row]));
+      return keys.map((key) => byKey.get(key) ?? null);
+    });
+
+  return {
+    patient: one(patients.table, 'id'),
+    call: one(calls.table, 'id'),
+    service: one(services, 'id'),
+    useCase: one(useCases, 'id'),
+    phoneNumber: one(phoneNumbers, 'id'),
+    useCasesOf: new DataLoader<string, UseCase[]>(async (numberIds) => {
+      const all = await world.find<UseCase>(useCases, here);
+      return numberIds.map((id) => all.filter((useCase) => useCase.numberIds.includes(id)));
+    }),
+    contact: one(contacts.table, 'phone'),
+    event: new DataLoader<string, Event | null>(async (ids) => {
+      const found = await world.eventsOf(workspaceId, { ids });
+      const byId = new Map(found.map((event) => [event.id, event]));
+      return ids.map((id) => byId.get(id) ?? null);
+    }),
+    history: new DataLoader<string, Event[]>(async (entityIds) => {
+      const found = await world.eventsOf(workspaceId, { entityIds });
+      const byEntity = Map.groupBy(found, (event) => event.entityId);
+      return entityIds.map((id) => byEntity.get(id) ?? []);
+    }),
+    chain: new DataLoader<string, Call[]>(async (chainIds) => {
+      const found = await world.find<Call>(calls.table, { ...here, chainId: { in: chainIds } });
+      const byChain = Map.groupBy(
+        found.toSorted((a, b) => (a.id < b.id ? -1 : 1)),
+        (call) => call.chainId,
+      );
+      return chainIds.map((id) => byChain.get(id) ?? []);
+    }),
+  };
+}

@@ -1,0 +1,93 @@
+import type * as rows from '../domain/workspace.ts';
+import { builder } from './builder.ts';
+import { Channel } from './contact.ts';
+
+const Usage = builder
+  .objectRef<{ month: string; callMinutes: number; limitMinutes: number | null }>('Usage')
+  .implement({
+    fields: (t) => ({
+      month: t.exposeString('month', { description: 'YYYY-MM, UTC.' }),
+      callMinutes: t.exposeInt('callMinutes', {
+        description: 'Begun minutes of calls that ended this month.',
+      }),
+      limitMinutes: t.exposeInt('limitMinutes', { nullable: true }),
+    }),
+  });
+
+export const Workspace = builder.objectRef<rows.Workspace>('Workspace');
+Workspace.implement({
+  authScopes: { scope: 'workspace:read' },
+  fields: (t) => ({
+    id: t.exposeID('id'),
+    name: t.exposeString('name'),
+    usage: t.field({
+      type: Usage,
+      resolve: (workspace, _, { world, clock }) => world.usage(workspace.id, clock.now()),
+    }),
+    sandbox: t.exposeBoolean('sandbox'),
+    allowlist: t.expose('allowlist', { type: ['E164'] }),
+  }),
+});
+
+export const Service = builder.objectRef<rows.Service>('Service').implement({
+  description: "An agent's configuration: who speaks, and how it greets.",
+  fields: (t) => ({
+    id: t.exposeID('id'),
+    name: t.exposeString('name'),
+    systemPrompt: t.exposeString('systemPrompt'),
+    greeting: t.exposeString('greeting'),
+    active: t.exposeBoolean('active'),
+    isDefault: t.exposeBoolean('isDefault'),
+  }),
+});
+
+export const PhoneNumber = builder.objectRef<rows.PhoneNumber>('PhoneNumber');
+export const UseCase = builder.objectRef<rows.UseCase>('UseCase');
+
+PhoneNumber.implement({
+  description: 'A caller ID of ours.',
+  fields: (t) => ({
+    id: t.exposeID('id'),
+    phone: t.expose('phone', { type: 'E164' }),
+    label: t.exposeString('label', { nullable: true }),
+    active: t.exposeBoolean('active'),
+    voice: t.exposeBoolean('voice'),
+    text: t.exposeBoolean('text'),
+    service: t.field({
+      type: Service,
+      nullable: true,
+      resolve: ({ serviceId }, _, { loaders }) => (serviceId ? loaders.service.load(serviceId) : null),
+    }),
+    useCases: t.field({
+      type: [UseCase],
+      resolve: ({ id }, _, { loaders }) => loaders.useCasesOf.load(id),
+    }),
+  }),
+});
+
+UseCase.implement({
+  description: 'A purpose of calling with the numbers that serve it.',
+  fields: (t) => ({
+    id: t.exposeID('id'),
+    name: t.exposeString('name'),
+    channel: t.expose('channel', { type: Channel }),
+    numbers: t.field({
+      type: [PhoneNumber],
+      resolve: async ({ numberIds }, _, { loaders }) =>
+        (await loaders.phoneNumber.loadMany(numberIds)).filter(
+          (number): number is rows.PhoneNumber => number !== null && !(number instanceof Error),
+        ),
+    }),
+  }),
+});
+
+export const ApiKey = builder.objectRef<rows.ApiKey>('ApiKey').implement({
+  fields: (t) => ({
+    id: t.exposeID('id'),
+    name: t.exposeString('name'),
+    scopes: t.exposeStringList('scopes'),
+    createdAt: t.expose('createdAt', { type: 'DateTime' }),
+    lastUsedAt: t.expose('lastUsedAt', { type: 'DateTime', nullable: true }),
+    revokedAt: t.expose('revokedAt', { type: 'DateTime', nullable: true }),
+  }),
+});

@@ -1,0 +1,42 @@
+import { parseArgs } from 'node:util';
+
+import { startCarrier } from './carrier.ts';
+
+/** Runs a simulated carrier as a process of its own, until SIGTERM or SIGINT. */
+const { values } = parseArgs({
+  options: {
+    port: { type: 'string', default: '4001' },
+    host: { type: 'string', default: '127.0.0.1' },
+    'account-sid': { type: 'string' },
+    'auth-token': { type: 'string' },
+    pace: { type: 'string', default: '1' },
+    'calls-per-second': { type: 'string', default: '10' },
+  },
+});
+
+const carrier = await startCarrier({
+  port: numberOf('port', 0),
+  host: values.host,
+  accountSid: given('account-sid'),
+  authToken: given('auth-token'),
+  pace: numberOf('pace', Number.MIN_VALUE),
+  callsPerSecond: numberOf('calls-per-second', Number.MIN_VALUE),
+  log: (line) => process.stderr.write(`${line}\n`),
+});
+process.stdout.write(`simulated carrier on ${carrier.url}\n`);
+
+for (const signal of ['SIGTERM', 'SIGINT']) {
+  process.once(signal, () => void carrier.close());
+}
+
+function given(name: 'account-sid' | 'auth-token'): string {
+  const value = values[name];
+  if (!value) throw new Error(`--${name} is missing`);
+  return value;
+}
+
+function numberOf(name: 'port' | 'pace' | 'calls-per-second', least: number): number {
+  const value = Number(values[name]);
+  if (!(value >= least)) throw new Error(`--${name} is ${values[name]}, expected a number`);
+  return value;
+}

@@ -1,0 +1,54 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import type { TestProject } from 'vitest/node';
+import { startPostgres } from '../../src/embedded/postgres.ts';
+import { openWorld } from '../../src/world.ts';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** A Postgres in which every test file makes databases of its own. */
+    postgresUrl: string;
+    /** A migrated database that nobody is connected to. */
+    template: string;
+  }
+}
+
+/** Before all tests: a Postgres (DATABASE_URL, else the embedded one) with a migrated template database. */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const dataDir = mkdtempSync(join(tmpdir(), 'callwell-test-'));
+  const given = process.env['DATABASE_URL'];
+  const embedded = given ? null : await startPostgres({ dataDir, log: () => {} });
+  const postgresUrl = given ?? embedded!.url;
+  const template = `callwell_template_${process.pid}`;
+  await query(postgresUrl, `create database ${template}`);
+  const world = await openWorld({ databaseUrl: withDatabase(postgresUrl, template) });
+  await world.migrate();
+  await world.close();
+  project.provide('postgresUrl', postgresUrl);
+  project.provide('template', template);
+  return async () => {
+    await query(postgresUrl, `drop database ${template} with (force)`);
+    await embedded?.stop();
+    rmSync(dataDir, { recursive: true, force: true });
+  };
+}
+
+/** One statement on a connection of its own. */
+export async function query(url: string, statement: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    await client.query(statement);
+  } finally {
+    await client.end();
+  }
+}
+
+/** The same server, another database. */
+export function withDatabase(url: string, database: string): string {
+  const changed = new URL(url);
+  changed.pathname = `/${database}`;
+  return changed.href;
+}
