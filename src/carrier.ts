@@ -1,7 +1,7 @@
 import { ExponentialBackoff, handleWhen, retry } from 'cockatiel';
 import twilio from 'twilio';
 import { maxSeconds, ringSeconds } from './domain/call.ts';
-import type { Answer, Heard } from './domain/call-progress.ts';
+import { withinSecond, type Answer, type Heard } from './domain/call-progress.ts';
 import { CarrierRefusal } from './domain/refusal.ts';
 import type { Config } from './config.ts';
 
@@ -115,10 +115,15 @@ export type Carrier = ReturnType<typeof openCarrier>;
 /** Twilio's connection overrides: up to five retries on any failure; by default a callback that we answer with 500 is lost. */
 const everyRetry = '#rc=5&rp=all';
 
-/** What is said to whoever answers, as TwiML; null: nothing, the line is closed. */
+/** What is said to whoever answers, twice for who was still reaching for the phone; null: nothing, the line is closed. */
 export function spoken(text: string | null): string {
   const response = new twilio.twiml.VoiceResponse();
-  if (text !== null) response.say(text);
+  if (text !== null) {
+    response.say(text);
+    response.pause({ length: 2 });
+    response.say(text);
+    response.pause({ length: 1 });
+  }
   response.hangup();
   return response.toString();
 }
@@ -192,7 +197,7 @@ interface Resource {
 const heardOf = (call: Resource, now: Date): Heard => ({
   sid: call.sid,
   status: call.status,
-  at: call.endTime ?? call.startTime ?? now,
+  at: withinSecond(call.endTime ?? call.startTime ?? now, now),
   durationSeconds: call.duration ? Number(call.duration) : undefined,
   answeredBy: call.answeredBy || undefined,
   via: 'lookup',

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { distance } from './domain/nearest.ts';
 
 /** A value that must not be printed: every way of turning it into text says [redacted]. */
 export class Secret {
@@ -212,16 +213,3 @@ function fromFile(environment: Record<string, string | undefined>, name: string,
 
 const shown = (environment: Record<string, string | undefined>, name: string) =>
   secretNames.includes(name) || !environment[name] ? '' : ` (it is "${environment[name]}")`;
-
-/** Levenshtein's edit distance, for names of a few dozen characters. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (const [i, letter] of [...a].entries()) {
-    const next = [i + 1];
-    for (const [j, other] of [...b].entries()) {
-      next.push(Math.min(row[j]! + (letter === other ? 0 : 1), row[j + 1]! + 1, next[j]! + 1));
-    }
-    row = next;
-  }
-  return row[b.length]!;
-}

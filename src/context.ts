@@ -8,7 +8,9 @@ import type { Patient } from './domain/patient.ts';
 import type { ApiKey, PhoneNumber, Scope, Service, UseCase } from './domain/workspace.ts';
 import type { Importer } from './importer.ts';
 import type { Live } from './live.ts';
+import type { Registry } from './registry.ts';
 import type { World } from './world.ts';
+import type { Workspaces } from './provision.ts';
 
 /** What every resolver is given: one for each request, one for each operation of a socket. */
 export interface Context {
@@ -18,9 +20,13 @@ export interface Context {
   world: World;
   live: Live;
   attempts: Attempts;
+  registry: Registry;
+  workspaces: Workspaces;
   importer: Importer;
   clock: Clock;
   loaders: Loaders;
+  /** Forgets what the loaders have read: each event of a subscription reads anew. */
+  renew(): void;
   /** Who asks, for the events that come of it. */
   by(): By;
   can(scope: Scope): boolean;

@@ -111,7 +111,7 @@ function heardOf(parameters: Record<string, string>, now: Date): progress.Heard 
   return {
     sid: parameters['CallSid'] ?? '',
     status: parameters['CallStatus'] ?? '',
-    at: Number.isNaN(at.getTime()) ? now : at,
+    at: Number.isNaN(at.getTime()) ? now : progress.withinSecond(at, now),
     durationSeconds: parameters['CallDuration'] ? Number(parameters['CallDuration']) : undefined,
     sipCode: parameters['SipResponseCode'],
     answeredBy: parameters['AnsweredBy'],

@@ -72,7 +72,7 @@ export async function openWorld(options: {
     useBatchUpdates: false,
     migrations: { migrationsList: migrations, snapshot: false },
     pool: { min: 0, max: options.poolSize ?? 20 },
-    logger: options.log ?? (() => {}),
+    logger: () => {}, // its lines hold values
     driverOptions: {
       connectionTimeoutMillis: 10_000,
       statement_timeout: 30_000,
@@ -256,7 +256,7 @@ async function upToDate<R extends Row, F extends Fact>(reads: Reads, kind: Kind<
 }
 
 const eventOf = <R extends Row, F extends Fact>(kind: Kind<R, F>, row: R, fact: F, by: By): Event<F> => ({
-  id: newId(by.now),
+  id: fact.id ?? newId(by.now),
   workspaceId: row.workspaceId,
   entityType: kind.entityType,
   entityId: row.id,

@@ -15,6 +15,7 @@ import * as workspaces from '../domain/workspace.ts';
 import type { Service, Workspace } from '../domain/workspace.ts';
 import { claimKey, findKey, inProgress } from './idempotency.ts';
 import { chooseNumber, type PhoneSource } from './phone-source.ts';
+import { contactOf, findPatient, findPerson } from '../registry.ts';
 import type { Transaction } from '../world.ts';
 
 /** Who is to be called: exactly one of three ways to say it. */
@@ -159,27 +160,12 @@ interface Party {
 
 /** Finds the patient, or registers a person nobody knows yet; with the number locked, so that two cannot do so at once. */
 async function partyOf(tx: Transaction, wanted: Wanted, by: By): Promise<Party> {
-  const known = 'person' in wanted.patient ? null : await patientOf(tx, wanted.patient, by);
+  const known = 'person' in wanted.patient ? null : await findPatient(tx, wanted.patient, by);
   const phone = wanted.phoneTo ?? known?.phone ?? null;
   if (phone) await checkDestination(tx, phone, by);
-  const contact = phone ? await lockContact(tx, phone, by) : null;
+  const contact = phone ? await contactOf(tx, phone, by) : null;
   const patient = known ?? (await person(tx, wanted, by));
   return { patient, phone, contact, open: contact ? await openAt(tx, contact) : [] };
-}
-
-async function patientOf(tx: Transaction, reference: PatientReference, by: By): Promise<Patient> {
-  const here = { workspaceId: { eq: by.workspaceId } };
-  const [where, id] =
-    'patientId' in reference
-      ? [{ ...here, id: { eq: reference.patientId } }, reference.patientId]
-      : [
-          { ...here, canonicalId: { eq: (reference as { patientCanonicalId: string }).patientCanonicalId } },
-          null,
-        ];
-  const patient = await tx.findOne<Patient>(patients.table, where);
-  if (!patient)
-    throw new NotFoundRefusal('PATIENT_NOT_FOUND', 'There is no such patient in this workspace.', id);
-  return patient;
 }
 
 /** Someone who may be unknown: found by number, name and birth date, else registered with what the caller says. */
@@ -188,22 +174,11 @@ async function person(tx: Transaction, wanted: Wanted, by: By): Promise<Patient>
     wanted.patient as Extract<PatientReference, { person: unknown }>
   ).person;
   const name = `${firstName} ${lastName}`;
-  const where = { workspaceId: { eq: by.workspaceId }, phone: { eq: wanted.phoneTo } };
-  const known = (await tx.find<Patient>(patients.table, where)).find(
-    (patient) =>
-      patients.termsOf(patient.name).join(' ') === patients.termsOf(name).join(' ') &&
-      (birthDate === null || !patient.birthDate || patient.birthDate === birthDate),
-  );
+  const known = await findPerson(tx, { phone: wanted.phoneTo ?? '', name, birthDate }, by);
   if (known) return known;
   const blank = patients.blank(newId(by.now), by.workspaceId);
   const attributes = { name, phone: wanted.phoneTo ?? '', ...(birthDate ? { birthDate } : {}) };
   return tx.decide(patients, blank, patients.state(blank, { attributes, source: 'api' }), by).row;
-}
-
-/** The number's row, locked; a new one when the number has never been heard of. */
-async function lockContact(tx: Transaction, phone: string, by: By): Promise<Contact> {
-  const known = await tx.lock(contacts, { workspaceId: { eq: by.workspaceId }, phone: { eq: phone } });
-  return known ?? contacts.blank(newId(by.now), by.workspaceId);
 }
 
 /** Attempts at a number that are not over: reckoned from the calls themselves, so that nothing can be leaked. */

@@ -41,14 +41,22 @@ export interface Heard {
   via: Via;
 }
 
+/**
+ * When something happened that the carrier stamps with whole seconds: the last instant of that second, but not later
+ * than now; so that what happened in the same second keeps the order in which it was heard.
+ */
+export const withinSecond = (stamp: Date, now: Date): Date =>
+  new Date(Math.min(now.getTime(), stamp.getTime() + 999));
+
 /** What of it is news. Late, early, repeated and disordered words are all harmless: only a rise is recorded. */
 export function hear(call: Call, heard: Heard): Fact[] {
   if (call.sid !== null && call.sid !== heard.sid) return [];
   const accepted = accept(call, heard.sid, heard.via);
   const told = tell[heard.status];
   if (!told || rank[told.status] <= rank[call.status]) return accepted;
+  const effectiveAt = new Date(Math.max(heard.at.getTime(), (call.answeredAt ?? call.queuedAt).getTime()));
   if (rank[told.status] < 4) {
-    return [...accepted, { type: told.type, data: { via: heard.via }, effectiveAt: heard.at } as Fact];
+    return [...accepted, { type: told.type, data: { via: heard.via }, effectiveAt } as Fact];
   }
   const answeredBy = answererOf(heard.answeredBy);
   const data: Ended = {
@@ -60,7 +68,7 @@ export function hear(call: Call, heard: Heard): Fact[] {
     ...(heard.durationSeconds === undefined ? {} : { durationSeconds: heard.durationSeconds }),
     ...(answeredBy ? { answeredBy } : {}),
   };
-  return [...accepted, { type: told.type, data, effectiveAt: heard.at } as Fact];
+  return [...accepted, { type: told.type, data, effectiveAt } as Fact];
 }
 
 /** Records that no person answered. A verdict that comes after the end still tells who answered. */

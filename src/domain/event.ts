@@ -85,6 +85,8 @@ export type Source = 'api' | 'job' | 'trigger' | 'agent' | 'carrier' | 'import';
 
 /** What a decision returns. `data` is JSON: instants in it are ISO strings. */
 export interface Fact {
+  /** Left out: the world makes one. */
+  readonly id?: string;
   readonly type: string;
   readonly data: object;
   /** When it was true in the world; left out: now. */

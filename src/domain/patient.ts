@@ -170,6 +170,23 @@ export function state(patient: Patient, said: Statement): Fact[] {
   return facts;
 }
 
+/** Records what another system says has happened. */
+export const tell = (
+  _patient: Patient,
+  told: {
+    id?: string;
+    type: string;
+    data: Record<string, unknown>;
+    effectiveAt: Date | null;
+    confidence: number | null;
+    supersedesId: string | null;
+  },
+): Fact[] => {
+  const { effectiveAt, confidence, ...rest } = told;
+  const mark = { ...(effectiveAt ? { effectiveAt } : {}), ...(confidence === null ? {} : { confidence }) };
+  return [{ ...rest, ...mark } as Fact];
+};
+
 /** Whether another system may record an event of this type. */
 export const isExternalType = (type: string): type is ExternalType =>
   /^ext\.[a-z][a-z0-9_.]{0,59}$/.test(type) || (externalTypes as readonly string[]).includes(type);

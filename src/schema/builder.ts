@@ -118,3 +118,6 @@ function parseInstant(value: string): Date {
 builder.queryType({ authScopes: { key: true } });
 builder.mutationType({ authScopes: { key: true } });
 builder.subscriptionType({ authScopes: { key: true } });
+
+/** The builder's own types, for helpers that take a type of ours. */
+export type BuilderTypes = (typeof builder)['$inferSchemaTypes'];

@@ -10,10 +10,10 @@ import {
   type FieldFault,
   type Refusal,
 } from '../domain/refusal.ts';
-import { builder } from './builder.ts';
+import { builder, type BuilderTypes } from './builder.ts';
 import { ContactDecision } from './contact.ts';
 
-const ErrorCode = builder.enumType('ErrorCode', { values: codes });
+export const ErrorCode = builder.enumType('ErrorCode', { values: codes });
 
 const RefusalInterface = builder.interfaceRef<Refusal>('Error').implement({
   description: 'A rule said no. Decide by the code; the message is for people.',
@@ -71,6 +71,19 @@ builder.objectType(CarrierRefusal, {
     retryable: t.exposeBoolean('retryable'),
   }),
 });
+
+type RefusalClass = new (...parameters: never[]) => Refusal;
+
+/** A mutation's answer: its payload, or one of the refusals; the union is named in the contract. */
+export const answering = <P extends object>(
+  name: string,
+  payload: PothosSchemaTypes.ObjectRef<BuilderTypes, P>,
+  ...refusals: RefusalClass[]
+) =>
+  builder.errorUnion(name, {
+    types: [payload, ...(refusals as (new (...parameters: unknown[]) => Refusal)[])],
+    resolveType: () => payload.name,
+  });
 
 /** What a mutation may answer instead of its payload: the union is named in the contract. */
 export const refusing = <E extends (new (...parameters: never[]) => Refusal)[]>(name: string, ...types: E) =>

@@ -1,4 +1,5 @@
 import { resolveCursorConnection, type ResolveCursorConnectionArgs } from '@pothos/plugin-relay';
+import type { Context } from '../context.ts';
 import { failure, pageDefault, pageLimit } from './builder.ts';
 
 /** A connection's arguments. */
@@ -41,6 +42,12 @@ export function page<R extends object>(
       });
     },
   );
+}
+
+/** The row of one event of a subscription: what was loaded for the event before it is forgotten. */
+export function renewed<R>(context: Context, row: R): R {
+  context.renew();
+  return row;
 }
 
 const encode = (values: (string | number)[]) =>

@@ -10,6 +10,7 @@ type Condition =
   | { gte: unknown }
   | { gt: unknown }
   | { lt: unknown }
+  | { from?: Date | undefined; until?: Date | undefined }
   | { has: string }
   | { contains: Record<string, unknown> }
   | { startsWords: string[] };
@@ -64,6 +65,10 @@ function conditionSql(column: RawBuilder<unknown>, condition: Condition): RawBui
   if ('lt' in condition) return sql`${column} < ${condition.lt}`;
   if ('has' in condition) return sql`${column} @> array[${condition.has}]::text[]`;
   if ('contains' in condition) return sql`${column} @> ${JSON.stringify(condition.contains)}::jsonb`;
+  if (!('startsWords' in condition)) {
+    const { from, until } = condition;
+    return sql`${column} >= ${from ?? '-infinity'}::timestamptz and ${column} < ${until ?? 'infinity'}::timestamptz`;
+  }
   const query = condition.startsWords.map((word) => `'${word.replaceAll(/['\\]/g, '')}':*`).join(' & ');
   return sql`array_to_tsvector(${column}) @@ ${query}::tsquery`;
 }

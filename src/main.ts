@@ -1,0 +1,48 @@
+import { readConfig, ConfigError, type Config } from './config.ts';
+import { openLogger } from './logger.ts';
+import { startProgram, type Program } from './program.ts';
+
+/** How long stopping may take, in milliseconds, before the program ends anyway. */
+const stopMs = 9_000;
+
+/** Starts the program and keeps it until SIGTERM or SIGINT; exits with 1 when it cannot start. */
+async function main(): Promise<void> {
+  const config = readConfig(process.env);
+  const log = openLogger({ level: config.logLevel, pretty: process.stdout.isTTY });
+  const program = await startProgram(config, log);
+  process.stdout.write(banner(program, config));
+  let stopping = false;
+  const stop = () => {
+    if (stopping) return;
+    stopping = true;
+    setTimeout(() => process.exit(0), stopMs).unref();
+    void program.stop().then(() => process.exit(0));
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+}
+
+function banner(program: Program, config: Config): string {
+  const key = program.adminKey
+    ? `  key        ${program.adminKey}   (shown this once)`
+    : '  key        the one that was shown at the first start';
+  const lines = [
+    '',
+    'Callwell is ready.',
+    `  GraphQL    ${program.url}/graphql`,
+    key,
+    ...(program.simulatorUrl
+      ? [`  carrier    simulated; what it was asked: ${program.simulatorUrl}/ledger`]
+      : []),
+    ...(config.clockStart ? [`  clock      set to ${program.clock.now().toISOString()}`] : []),
+    '',
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+main().catch((error: unknown) => {
+  const text =
+    error instanceof ConfigError ? error.message : `Callwell could not start: ${(error as Error).message}`;
+  process.stderr.write(`${text}\n`);
+  process.exit(1);
+});

@@ -1,0 +1,10 @@
+import './call.ts';
+import './contact.ts';
+import './event.ts';
+import './import.ts';
+import './patient.ts';
+import './workspace.ts';
+import { builder } from '../schema/builder.ts';
+
+/** The whole API: every noun in ../schema, every verb in this folder. */
+export const schema = builder.toSchema();

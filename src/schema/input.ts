@@ -1,0 +1,109 @@
+import { z } from 'zod';
+import { e164 } from '../domain/phone.ts';
+import { InputRefusal } from '../domain/refusal.ts';
+
+/** Checks an input by its rules and answers it cleaned, or refuses INVALID_INPUT with one entry for each field at fault. */
+export function checked<S extends z.ZodType>(
+  rules: S,
+  value: unknown,
+  root: string[] = ['input'],
+): z.output<S> {
+  const parsed = rules.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw new InputRefusal(
+    parsed.error.issues.map((issue) => ({
+      path: [...root, ...issue.path.map(String)],
+      message: issue.message,
+    })),
+  );
+}
+
+/** Characters as people count them: code points, not UTF-16 units. */
+const lengthOf = (text: string) => [...text].length;
+
+/** Text of `from` to `to` characters. Postgres cannot hold NUL, nor JSON half of a surrogate pair. */
+export const text = (from: number, to: number) =>
+  z
+    .string({ error: 'Must be text.' })
+    .refine((value) => !value.includes('\0') && value.isWellFormed(), {
+      error: 'Must be valid Unicode without NUL.',
+    })
+    .refine((value) => lengthOf(value.trim() === '' ? '' : value) >= from && lengthOf(value) <= to, {
+      error:
+        from === to
+          ? `Must be ${from} characters.`
+          : `Must be ${from} to ${to} characters${from > 0 ? ', not only spaces' : ''}.`,
+    });
+
+/** Left out, null and absent are one: null. */
+export const optional = <S extends z.ZodType>(rules: S) =>
+  rules.nullish().transform((value): z.output<S> | null => value ?? null);
+
+export const phone = z.string().regex(e164, {
+  error: 'Must be E.164: + and 1 to 15 digits, the first of them 1 to 9, such as +14155550100.',
+});
+
+export const uuid = z.guid({ error: 'Must be an id, such as 01890a5d-ac96-774b-bcce-b302099a8057.' });
+
+/** Whether a text can name anything: ids are UUIDs. */
+export const isId = (id: string): boolean => uuid.safeParse(id).success;
+
+export const instant = z.date({ error: 'Must be an ISO 8601 instant, such as 2026-03-02T15:00:00Z.' });
+
+export const calendarDate = z.iso.date({ error: 'Must be a calendar date, such as 1980-02-29.' });
+
+export const timeZone = z
+  .string()
+  .refine(isZone, { error: 'Must be an IANA time zone, such as America/Phoenix.' });
+
+/** A key of at most 128 characters that its sender makes up. */
+export const idempotencyKey = optional(text(1, 128));
+
+/** At most `entries` pairs of text, such as metadata. */
+export const pairs = ({ entries, key, value }: { entries: number; key: number; value: number }) =>
+  z
+    .record(text(1, key), z.string({ error: 'Must be text.' }), {
+      error: 'Must be an object whose values are text.',
+    })
+    .refine((object) => Object.keys(object).length <= entries, {
+      error: `Must have at most ${entries} entries.`,
+    })
+    .superRefine((object, context) => {
+      for (const [name, content] of Object.entries(object)) {
+        const parsed = text(0, value).safeParse(content);
+        if (!parsed.success)
+          context.addIssue({ code: 'custom', path: [name], message: parsed.error.issues[0]!.message });
+      }
+    });
+
+/** 0 to 1. */
+export const confidence = z
+  .number()
+  .min(0, { error: 'Must be 0 to 1.' })
+  .max(1, { error: 'Must be 0 to 1.' });
+
+/** The name of another system. */
+export const sourceSystem = z.string().regex(/^[A-Za-z0-9._-]{1,64}$/, {
+  error: 'Must be 1 to 64 letters, digits, dots, dashes or underscores.',
+});
+
+/** A JSON object of at most 64 KiB whose texts Postgres can hold. */
+export const jsonObject = z
+  .record(z.string(), z.unknown(), { error: 'Must be a JSON object.' })
+  .refine((object) => JSON.stringify(object).length <= 65_536, { error: 'Must be at most 64 KiB.' })
+  .refine(isStorable, { error: 'Must hold valid Unicode without NUL.' });
+
+function isStorable(value: unknown): boolean {
+  if (typeof value === 'string') return !value.includes('\0') && value.isWellFormed();
+  if (value === null || typeof value !== 'object') return true;
+  return Object.entries(value).every(([key, inner]) => isStorable(key) && isStorable(inner));
+}
+
+function isZone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name });
+    return /^[A-Za-z]/.test(name);
+  } catch {
+    return false;
+  }
+}

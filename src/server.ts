@@ -1,0 +1,168 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { GraphQLError } from 'graphql';
+import { createYoga, type Plugin } from 'graphql-yoga';
+import type { Context } from './context.ts';
+import { Refusal } from './domain/refusal.ts';
+import { SlowSubscriber } from './live.ts';
+import { schema } from './resolvers/index.ts';
+import { serveSockets } from './server/sockets.ts';
+import type { Answered, Incoming } from './webhooks.ts';
+
+/** The largest body of a GraphQL request without a file, in bytes. */
+const bodyLimit = 262_144;
+
+/** The largest request with a file, in bytes: an import of some 50,000 patients. */
+const uploadLimit = 67_108_864;
+
+/** The largest callback of a carrier, in bytes; Twilio's have less than 4,096. */
+const callbackLimit = 65_536;
+
+/** The most tokens of a GraphQL document. */
+export const tokenLimit = 2_000;
+
+/** What the server asks the rest of the product. */
+export interface Inside {
+  /** The context of one request with this Authorization header. Throws UNAUTHENTICATED or RATE_LIMITED. */
+  contextOf(authorization: string | null): Promise<Context>;
+  isKey(authorization: string | null): Promise<boolean>;
+  webhook(incoming: Incoming): Promise<Answered>;
+  /** Null when it can serve, else why not. */
+  unready(): string | null;
+  metrics(): Promise<{ contentType: string; body: string }>;
+  log(line: string, error?: unknown): void;
+}
+
+/** An HTTP server that listens. */
+export interface Listening {
+  url: string;
+  close(): Promise<void>;
+}
+
+/** Listens for GraphQL (HTTP, SSE, WebSocket), for the carrier, and for whoever asks after the program's health. */
+export async function openServer(
+  inside: Inside,
+  address: { port: number; host: string },
+): Promise<Listening> {
+  const mask = (error: unknown) => masked(error, inside);
+  const yoga = createYoga({
+    schema,
+    context: (initial: { request: Request } | Context) =>
+      'world' in initial ? initial : inside.contextOf(initial.request.headers.get('authorization')),
+    graphqlEndpoint: '/graphql',
+    landingPage: false,
+    logging: false,
+    cors: false,
+    maxRequestBodySize: uploadLimit,
+    maskedErrors: { isDev: false, maskError: mask },
+    parserAndValidationCache: true,
+    plugins: [limitTokens],
+  });
+  const server = createServer((request, response) => {
+    route(request, response, inside, (req, res) => void yoga(req, res)).catch((error: unknown) => {
+      inside.log('a request failed', error);
+      if (!response.headersSent) answer(response, { status: 500 });
+    });
+  });
+  const sockets = serveSockets({ server, yoga, inside, mask });
+  await listen(server, address);
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://${address.host === '0.0.0.0' ? '127.0.0.1' : address.host}:${port}`,
+    close: async () => {
+      await sockets.close();
+      const closed = new Promise<void>((resolve) => {
+        server.close(() => resolve());
+      });
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+async function route(
+  request: IncomingMessage,
+  response: ServerResponse,
+  inside: Inside,
+  graphql: (request: IncomingMessage, response: ServerResponse) => void,
+): Promise<void> {
+  const path = (request.url ?? '/').split('?')[0] ?? '/';
+  if (path === '/graphql') {
+    const multipart = request.headers['content-type']?.startsWith('multipart/') ?? false;
+    const tooLarge = !multipart && Number(request.headers['content-length'] ?? 0) > bodyLimit;
+    return tooLarge ? answer(response, { status: 413 }) : graphql(request, response);
+  }
+  if (path.startsWith('/carrier/')) return callback(request, response, inside);
+  if (path === '/health/live') return answer(response, { status: 200, body: 'live' });
+  if (path === '/health/ready') {
+    const reason = inside.unready();
+    return answer(response, reason === null ? { status: 200, body: 'ready' } : { status: 503, body: reason });
+  }
+  if (path === '/metrics') return answer(response, { status: 200, ...(await inside.metrics()) });
+  return answer(response, { status: 404 });
+}
+
+async function callback(request: IncomingMessage, response: ServerResponse, inside: Inside): Promise<void> {
+  if (request.method !== 'POST') return answer(response, { status: 405 });
+  const body = await readBody(request, callbackLimit);
+  if (body === null) return answer(response, { status: 413 });
+  return answer(
+    response,
+    await inside.webhook({ pathAndQuery: request.url ?? '/', headers: request.headers, body }),
+  );
+}
+
+async function readBody(request: IncomingMessage, limit: number): Promise<string | null> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > limit) return null;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function answer(
+  response: ServerResponse,
+  { status, body = '', contentType = 'text/plain; charset=utf-8' }: Answered,
+): void {
+  response.writeHead(status, { 'content-type': contentType, 'x-content-type-options': 'nosniff' }).end(body);
+}
+
+const listen = (server: Server, { port, host }: { port: number; host: string }): Promise<void> =>
+  new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, resolve);
+  });
+
+/** Errors that were meant reach the client as they are; anything else is logged and told as INTERNAL. */
+function masked(error: unknown, inside: Inside): GraphQLError {
+  const original = error instanceof GraphQLError ? (error.originalError ?? error) : error;
+  const path = error instanceof GraphQLError ? error.path : undefined;
+  if (original instanceof Refusal) {
+    return new GraphQLError(original.message, { path, extensions: { code: original.code } });
+  }
+  if (original instanceof SlowSubscriber) {
+    const { cursor } = original;
+    return new GraphQLError(original.message, {
+      path,
+      extensions: { code: 'SLOW_SUBSCRIBER', cursor: cursor === null ? null : String(cursor) },
+    });
+  }
+  if (error instanceof GraphQLError && original instanceof GraphQLError) return error;
+  inside.log('an operation failed', original);
+  return new GraphQLError('Something went wrong here, and was logged. Try again.', {
+    path,
+    extensions: { code: 'INTERNAL' },
+  });
+}
+
+/** A document of too many tokens is refused while it is read. */
+const limitTokens: Plugin = {
+  onParse({ parseFn, setParseFn }) {
+    setParseFn((source: unknown, options: object) =>
+      (parseFn as (s: unknown, o: object) => unknown)(source, { ...options, maxTokens: tokenLimit }),
+    );
+  },
+};
