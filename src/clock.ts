@@ -5,21 +5,19 @@ export interface Clock {
   now(): Date;
 }
 
-/** Real time; in simulation it may start elsewhere, and then runs on at the ordinary speed. */
-export function realClock(startAt?: Date | null): Clock {
-  const offset = startAt ? startAt.getTime() - Date.now() : 0;
-  return { now: () => new Date(Date.now() + offset) };
+/** A clock that runs; in simulation it may be set, and then runs on at the ordinary speed. */
+export interface RunningClock extends Clock {
+  set(at: Date): void;
 }
 
-/** A clock that stands still until it is moved by hand. */
-export function handClock(startAt: Date): Clock & { advance(milliseconds: number): void } {
-  let at = startAt.getTime();
-  return {
-    now: () => new Date(at),
-    advance: (milliseconds) => {
-      at += milliseconds;
-    },
+/** Real time, unless it is told to start elsewhere. */
+export function openClock(startAt: Date | null = null): RunningClock {
+  let offset = 0;
+  const set = (at: Date) => {
+    offset = at.getTime() - Date.now();
   };
+  if (startAt) set(startAt);
+  return { now: () => new Date(Date.now() + offset), set };
 }
 
 /** A new UUIDv7: unique, and sorted by the time of its making. */

@@ -35,6 +35,7 @@ function banner(program: Program, config: Config): string {
       ? [`  carrier    simulated; what it was asked: ${program.simulatorUrl}/ledger`]
       : []),
     ...(config.clockStart ? [`  clock      set to ${program.clock.now().toISOString()}`] : []),
+    ...(program.clockNote ? [`  clock      ${program.clockNote}`] : []),
     '',
   ];
   return `${lines.join('\n')}\n`;

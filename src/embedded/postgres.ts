@@ -58,6 +58,14 @@ export function startPostgres(options: PostgresOptions): Promise<Embedded> {
   });
 }
 
+/** The URL of the Postgres that another program runs on this data directory; null when none answers. */
+export async function connectRunning(dataDir: string): Promise<string | null> {
+  const password = readIfPresent(join(dataDir, 'postgres.password'))?.trim();
+  const port = readIfPresent(join(dataDir, 'postgres', 'cluster', 'postmaster.pid'))?.split('\n')[3];
+  const url = `postgres://callwell:${password}@127.0.0.1:${port}/callwell`;
+  return (await answers(url, dataDir)) ? url : null;
+}
+
 interface Setup {
   readonly dataDir: string;
   readonly cluster: string;

@@ -1,0 +1,57 @@
+import type { Attempts } from './attempt.ts';
+import type { Context } from './context.ts';
+import type { ApiKey } from './domain/workspace.ts';
+import { makeLoaders } from './loaders.ts';
+import { failure } from './schema/builder.ts';
+
+/** What every context holds, whoever asks. */
+type Shared = Pick<Context, 'world' | 'live' | 'registry' | 'workspaces' | 'importer' | 'clock'> & {
+  /** Null until the program is ready. */
+  attempts(): Attempts | null;
+  /** Of one key. */
+  requestsPerMinute: number;
+};
+
+/** The workspace of who has no key: there is none with this id. */
+const nowhere = '00000000-0000-0000-0000-000000000000';
+
+/** Decides who asks, and in which workspace: the one place that does. */
+export function openAccess(shared: Shared) {
+  const { world, workspaces, clock } = shared;
+
+  const keyOf = async (authorization: string | null): Promise<ApiKey | null> => {
+    const secret = /^Bearer (\S+)$/.exec(authorization ?? '')?.[1];
+    return secret ? workspaces.authenticate(secret) : null;
+  };
+
+  /** The context of one request or operation. Throws RATE_LIMITED, and NOT_READY while the program starts. */
+  async function contextOf(authorization: string | null): Promise<Context> {
+    const attempts = shared.attempts();
+    if (!attempts) throw failure('NOT_READY', 'The program is starting. Try again in a second.');
+    const key = await keyOf(authorization);
+    if (key) await limit(key);
+    const workspaceId = key?.workspaceId ?? nowhere;
+    const { live, registry, importer } = shared;
+    const context: Context = {
+      ...{ key, workspaceId, world, live, registry, workspaces, importer, clock, attempts },
+      loaders: makeLoaders(world, workspaceId),
+      renew() {
+        this.loaders = makeLoaders(world, workspaceId); // of the context that is asked, which Yoga makes of this one
+      },
+      by: () => ({ workspaceId, actor: key?.id ?? '', source: 'api', now: clock.now() }),
+      can: (scope) =>
+        key?.scopes.some((own) => own === scope || own === scope.replace(/:read$/, ':write')) ?? false,
+    };
+    return context;
+  }
+
+  async function limit(key: ApiKey): Promise<void> {
+    const seconds = await world.takeRequest(key, shared.requestsPerMinute, clock.now());
+    if (seconds === null) return;
+    const message = `This key has made its ${shared.requestsPerMinute} requests of this minute.`;
+    const http = { status: 429, headers: { 'retry-after': String(seconds) } };
+    throw failure('RATE_LIMITED', message, { retryAfterSeconds: seconds, http });
+  }
+
+  return { contextOf, isKey: async (authorization: string | null) => (await keyOf(authorization)) !== null };
+}

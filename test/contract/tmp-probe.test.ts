@@ -1,0 +1,50 @@
+import { serverAudits } from 'graphql-http';
+import { test } from 'vitest';
+import { withApp, ask } from '../support/program.ts';
+test('audit', () => withApp(async (app) => {
+  for (const a of serverAudits({ url: app.url + '/graphql' })) { const r = await a.fn(); if (r.status !== 'ok') console.log(a.id, a.name, r.status, (r as any).reason); }
+  const raw = async (init: RequestInit, path = '/graphql') => { const r = await fetch(app.url + path, init); console.log(r.status, [...r.headers].map(h => h.join('=')).join(' | '), (await r.text()).slice(0, 400)); };
+  const auth = { authorization: `Bearer ${app.key}` };
+  const m = 'mutation { createService(input: {name: "x", systemPrompt: "x", greeting: "x"}) { __typename } }';
+  await raw({ method: 'POST', headers: { ...auth, 'content-type': 'application/x-www-form-urlencoded', origin: 'https://evil.example' }, body: new URLSearchParams({ query: m }) });
+  await raw({ method: 'POST', headers: { ...auth, 'content-type': 'text/plain' }, body: JSON.stringify({ query: m }) });
+  await raw({ method: 'POST', headers: { ...auth, 'content-type': 'application/graphql' }, body: m });
+  await raw({ headers: { ...auth } }, '/graphql?query=' + encodeURIComponent(m));
+  await raw({ headers: { accept: 'text/html' } });
+  await raw({ method: 'OPTIONS', headers: { origin: 'https://evil.example', 'access-control-request-method': 'POST' } });
+  const json = { ...auth, 'content-type': 'application/json' };
+  await raw({ method: 'POST', headers: json, body: JSON.stringify({ query: '{ clock }', variables: { x: 'a'.repeat(262200) } }) });
+  const chunked = new ReadableStream({ start(c) { c.enqueue(new TextEncoder().encode(JSON.stringify({ query: '{ clock }', variables: { x: 'a'.repeat(300000) } }))); c.close(); } });
+  await raw({ method: 'POST', headers: json, body: chunked, duplex: 'half' } as any);
+  await raw({ method: 'POST', headers: json, body: JSON.stringify([{ query: '{ clock }' }, { query: '{ clock }' }]) });
+  const q = async (query: string, key?: string) => console.log(JSON.stringify(await ask(app.url, { query, ...(key === '' ? {} : { key: key ?? app.key }) })).slice(0, 400));
+  await q('{ ' + 'clock '.repeat(2000) + '}');
+  await q('{ ' + Array.from({ length: 300 }, (_, i) => `a${i}: patients(first: 200) { edges { node { id calls(first: 200) { edges { node { id } } } } } }`).slice(0, 3).join(' ') + '}');
+  await q('{ calls { edges { node { chain { chain { chain { chain { chain { chain { chain { chain { chain { chain { chain {id } } } } } } } } } } } } } } }');
+  await q('{ patients(first: 201) { edges { node { id } } } }');
+  await q('{ patients(first: -1) { edges { node { id } } } }');
+  await q('{ patients(first: 3, last: 3) { edges { node { id } } } }');
+  await q('{ __schema { types { fields { type { fields { type { fields { type { fields { type { fields { name } } } } } } } } } } }');
+  await q('{ clock }', '');
+  await q('{ clock }', 'bad');
+  await q('{ patien }');
+  await q('mutation { cancelCall(id: "x") { __typename } }');
+  await q('{ calls(filter: {patientId: "x"}) { edges { node { id } } } }');
+  await q('{ calls(after: "x") { edges { node { id } } } }');
+  await q('{ patients(after: "WyJ4Il0") { edges { node { id } } } }');
+  await q('{ patients(search: "\\u0000") { edges { node { id } } } }');
+  await q('{ call(sid: "\\u0000") { id } }');
+  await q('{ patient(canonicalId: "\\u0000") { id } }');
+  await q('{ call(id: "x") { id } }');
+  await q('{ events(entityId: "x") { edges { node { id } } } }');
+  await q('{ events(types: ["\\u0000"]) { edges { node { id } } } }');
+  await q('{ events(since: "x") { edges { node { id } } } }');
+  await q('{ calls(filter: {since: "x"}) { edges { node { id } } } }');
+  await q('{ calls(filter: {metadata: {a: "\\u0000"}}) { edges { node { id } } } }');
+  await q('{ calls(filter: {tag: "\\u0000"}) { edges { node { id } } } }');
+  await q('{ calls(filter: {campaignId: "x"}) { edges { node { id } } } }');
+  for (const s of ['worldEvents(after: "0", patientId: "x") { id }', 'worldEvents(after: "999999999999999") { id }', 'worldEvents(after: "x") { id }', 'worldEvents(after: "0", types: ["\\u0000"]) { id }', 'callUpdated(id: "x") { id }', 'callUpdated(id: "01890a5d-ac96-774b-bcce-b302099a8057") { id }']) {
+    const r = await fetch(app.url + '/graphql', { signal: AbortSignal.timeout(1000), method: 'POST', headers: { ...json, accept: 'text/event-stream' }, body: JSON.stringify({ query: `subscription { ${s} }` }) }).catch((e) => e);
+    console.log(s, r.status, r instanceof Error ? r.message : await r.text().catch((e: Error) => e.message));
+  }
+}));

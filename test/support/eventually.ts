@@ -1,0 +1,27 @@
+import { setTimeout as pause } from 'node:timers/promises';
+
+/** How often `eventually` looks, in milliseconds. */
+const everyMs = 20;
+
+/**
+ * Waits until `probe` answers something other than false, null and undefined, and does not throw; answers that.
+ * At the deadline, in milliseconds, it throws with what it last saw: pass a string that says so instead of `false`.
+ */
+export async function eventually<T>(probe: () => T | Promise<T>, deadlineMs = 5_000): Promise<NonNullable<T>> {
+  const deadline = performance.now() + deadlineMs;
+  for (;;) {
+    let seen: unknown;
+    try {
+      const value = await probe();
+      if (value !== false && value !== null && value !== undefined) return value;
+      seen = value;
+    } catch (error) {
+      seen = error;
+    }
+    if (performance.now() > deadline) {
+      const text = seen instanceof Error ? seen.message : JSON.stringify(seen);
+      throw new Error(`Not within ${deadlineMs} ms; last seen: ${text}`, { cause: seen });
+    }
+    await pause(everyMs);
+  }
+}
