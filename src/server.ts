@@ -45,21 +45,16 @@ export async function openServer(
   address: { port: number; host: string },
 ): Promise<Listening> {
   const mask = (error: unknown) => masked(error, inside);
-  const yoga = createYoga({
-    schema,
-    context: (initial: { request: Request } | Context) =>
-      'world' in initial ? initial : inside.contextOf(initial.request.headers.get('authorization')),
-    graphqlEndpoint: '/graphql',
-    landingPage: false,
-    logging: false,
-    cors: false,
-    maxRequestBodySize: uploadLimit,
-    maskedErrors: { isDev: false, maskError: mask },
-    parserAndValidationCache: true,
-    plugins: [limitTokens],
-  });
+  const yoga = openYoga(inside, mask, bodyLimit);
+  const uploads = openYoga(inside, mask, uploadLimit);
+  const graphql = (request: IncomingMessage, response: ServerResponse) => {
+    const contentType = request.headers['content-type'] ?? '';
+    // What a form of another site can send, without asking first, is not read (CSRF).
+    if (contentType.startsWith('application/x-www-form-urlencoded')) return answer(response, { status: 415 });
+    return void (contentType.startsWith('multipart/') ? uploads : yoga)(request, response);
+  };
   const server = createServer((request, response) => {
-    route(request, response, inside, (req, res) => void yoga(req, res)).catch((error: unknown) => {
+    route(request, response, inside, graphql).catch((error: unknown) => {
       inside.log('a request failed', error);
       if (!response.headersSent) answer(response, { status: 500 });
     });
@@ -80,6 +75,22 @@ export async function openServer(
   };
 }
 
+/** GraphQL over HTTP. What has no length, because it comes in chunks, is counted while it is read. */
+const openYoga = (inside: Inside, mask: (error: unknown) => GraphQLError, maxRequestBodySize: number) =>
+  createYoga({
+    schema,
+    context: (initial: { request: Request } | Context) =>
+      'world' in initial ? initial : inside.contextOf(initial.request.headers.get('authorization')),
+    graphqlEndpoint: '/graphql',
+    landingPage: false,
+    logging: false,
+    cors: false,
+    maxRequestBodySize,
+    maskedErrors: { isDev: false, maskError: mask },
+    parserAndValidationCache: true,
+    plugins: [limitTokens],
+  });
+
 async function route(
   request: IncomingMessage,
   response: ServerResponse,
@@ -87,11 +98,7 @@ async function route(
   graphql: (request: IncomingMessage, response: ServerResponse) => void,
 ): Promise<void> {
   const path = (request.url ?? '/').split('?')[0] ?? '/';
-  if (path === '/graphql') {
-    const multipart = request.headers['content-type']?.startsWith('multipart/') ?? false;
-    const tooLarge = !multipart && Number(request.headers['content-length'] ?? 0) > bodyLimit;
-    return tooLarge ? answer(response, { status: 413 }) : graphql(request, response);
-  }
+  if (path === '/graphql') return graphql(request, response);
   if (path.startsWith('/carrier/')) return callback(request, response, inside);
   if (path === '/health/live') return answer(response, { status: 200, body: 'live' });
   if (path === '/health/ready') {
@@ -136,6 +143,9 @@ const listen = (server: Server, { port, host }: { port: number; host: string }):
     server.listen(port, host, resolve);
   });
 
+/** Postgres: a value that is no uuid, no instant or no text that it can hold. What has a rule of its own never gets there. */
+const malformed = new Set(['22P02', '22P05', '22021', '22007', '22008']);
+
 /** Errors that were meant reach the client as they are; anything else is logged and told as INTERNAL. */
 function masked(error: unknown, inside: Inside): GraphQLError {
   const original = error instanceof GraphQLError ? (error.originalError ?? error) : error;
@@ -152,6 +162,10 @@ function masked(error: unknown, inside: Inside): GraphQLError {
   }
   if (error instanceof GraphQLError && original instanceof GraphQLError) return error;
   inside.log('an operation failed', original);
+  if (malformed.has((original as { code?: string } | null)?.code ?? '')) {
+    const message = 'A value of the request is malformed, such as an id, a cursor, an instant or a text.';
+    return new GraphQLError(message, { path, extensions: { code: 'INVALID_INPUT' } });
+  }
   return new GraphQLError('Something went wrong here, and was logged. Try again.', {
     path,
     extensions: { code: 'INTERNAL' },

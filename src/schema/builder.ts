@@ -104,7 +104,8 @@ builder.scalarType('File', {
     throw failure('INVALID_INPUT', 'A file is only ever sent, never answered.');
   },
   parseValue: (value) => {
-    if (value instanceof File) return value;
+    // The server's own File is not the global one: what counts is that it can be read.
+    if (typeof (value as File | null)?.stream === 'function') return value as File;
     throw failure('INVALID_INPUT', 'File must be a file of a multipart request.');
   },
 });

@@ -1,7 +1,7 @@
 import { entityTypes, type Event } from '../domain/event.ts';
 import { summarize } from '../domain/summary.ts';
 import { builder } from './builder.ts';
-import { Patient } from './patient.ts';
+import { Fact, Patient } from './patient.ts';
 
 const EntityType = builder.enumType('EntityType', { values: entityTypes });
 
@@ -50,6 +50,14 @@ WorldEvent.implement({
     summary: t.string({ description: 'One line for people.', resolve: summarize }),
   }),
 });
+
+builder.objectField(Fact, 'event', (t) =>
+  t.field({
+    type: WorldEvent,
+    description: 'The event that says so.',
+    resolve: async ({ eventId }, _, { loaders }) => (await loaders.event.load(eventId))!,
+  }),
+);
 
 export const WorldEventConnection = builder.connectionObject(
   { type: WorldEvent, name: 'WorldEventConnection' },

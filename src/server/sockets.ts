@@ -1,4 +1,4 @@
-import type { Server } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
 import { GraphQLError, parse, validate, type ExecutionArgs } from 'graphql';
 import { useServer } from 'graphql-ws/use/ws';
 import type { YogaServerInstance } from 'graphql-yoga';
@@ -14,11 +14,15 @@ const operationLimit = 100;
 /** How often a socket is asked whether it still lives, in milliseconds. */
 const keepAliveMs = 12_000;
 
+/** How long a client may take to answer the end of its socket, in milliseconds. */
+const farewellMs = 1_000;
+
 /** The most tokens of a document, as over HTTP. */
 const maxTokens = 2_000;
 
 // Yoga's type parameters describe contexts that are made per request; a socket's are made here.
 type Yoga = Pick<YogaServerInstance<object, object>, 'getEnveloped'>;
+type Extra = { request: IncomingMessage; authorization?: string | null };
 type Arguments = ExecutionArgs & { enveloped: ReturnType<Yoga['getEnveloped']> };
 
 /**
@@ -39,26 +43,18 @@ export function serveSockets(options: {
     maxPayload: frameLimit,
     perMessageDeflate: false,
   });
-  const cleanUp = useServer<Record<string, unknown>>(
+  const cleanUp = useServer<Record<string, unknown>, { authorization?: string | null }>(
     {
       execute: (args) => (args as Arguments).enveloped.execute(args) as never,
       subscribe: (args) => (args as Arguments).enveloped.subscribe(args) as never,
-      onConnect: async ({ connectionParams, extra }) => {
-        const given = connectionParams?.['authorization'] ?? connectionParams?.['Authorization'];
-        const header = extra.request.headers.authorization;
-        const authorization = typeof given === 'string' ? given : (header ?? null);
-        if (!(await inside.isKey(authorization))) return false; // closes with 4403
-        (extra as { authorization?: string | null }).authorization = authorization;
-        return true;
-      },
+      onConnect: ({ connectionParams, extra }) => inside.isKey(keep(connectionParams, extra)), // false: 4403
       onSubscribe: async (context, _id, payload) => {
         try {
           if (Object.keys(context.subscriptions).length > operationLimit) {
             const message = `A socket has at most ${operationLimit} operations at a time.`;
             throw new GraphQLError(message, { extensions: { code: 'TOO_MANY_OPERATIONS' } });
           }
-          const { authorization = null } = context.extra as { authorization?: string | null };
-          return await prepared(yoga, payload, await inside.contextOf(authorization));
+          return await prepared(yoga, payload, await inside.contextOf(context.extra.authorization ?? null));
         } catch (error) {
           return [mask(error)]; // thrown, it would close the socket and end all its other operations
         }
@@ -68,7 +64,26 @@ export function serveSockets(options: {
     sockets,
     keepAliveMs,
   );
-  return { close: async () => void (await cleanUp.dispose()) };
+  return { close: () => sayFarewell(sockets, cleanUp) };
+}
+
+/** Keeps who the client says it is, for the operations of its socket. */
+function keep(parameters: Record<string, unknown> | undefined, extra: Extra): string | null {
+  const given = parameters?.['authorization'] ?? parameters?.['Authorization'];
+  extra.authorization = typeof given === 'string' ? given : (extra.request.headers.authorization ?? null);
+  return extra.authorization;
+}
+
+/** A client that does not answer the end of its socket is not waited for: it may be suspended, or gone. */
+async function sayFarewell(
+  sockets: WebSocketServer,
+  cleanUp: { dispose(): void | Promise<void> },
+): Promise<void> {
+  const impatience = setTimeout(() => {
+    for (const client of sockets.clients) client.terminate();
+  }, farewellMs);
+  await cleanUp.dispose();
+  clearTimeout(impatience);
 }
 
 async function prepared(

@@ -1,0 +1,141 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { readConfig } from '../src/config.ts';
+import { startProgram, type Program } from '../src/program.ts';
+import { openClient, type ApiClient } from './client.ts';
+import {
+  ChainDocument,
+  FindPatientDocument,
+  FollowCallDocument,
+  PlaceCallDocument,
+  SetUpDocument,
+  TimelineDocument,
+  type PlaceCallMutationVariables,
+} from './operations.ts';
+
+const ourNumber = '+12125550190';
+const over = ['COMPLETED', 'BUSY', 'NO_ANSWER', 'FAILED', 'CANCELED'];
+const say = (line = '') => process.stdout.write(`${line}\n`);
+
+/** Tells the main story in the terminal: patients come in, one is called and watched live, and everything is remembered. */
+async function tell(client: ApiClient): Promise<void> {
+  say('1. Patients come in from a FHIR file.');
+  await client.run(SetUpDocument, { phone: ourNumber });
+  await importPatients(client);
+
+  say('\n2. May we call Maria Alvarez about her lab results?');
+  const patient = (await client.run(FindPatientDocument, { search: 'alvarez' })).patients.edges[0]?.node;
+  if (!patient) throw new Error('Maria Alvarez was not imported');
+  const { allowed, basis, blocks } = patient.canContact;
+  say(`   ${patient.name}, born ${patient.birthDate}, ${patient.phone}`);
+  say(
+    allowed
+      ? `   Yes: ${words(basis ?? '')}, because she gave this number to the clinic.`
+      : `   No: ${blocks.map(words).join(', ')}.`,
+  );
+
+  say('\n3. Calling her, and watching the call as it happens.');
+  const first = {
+    patientId: patient.id,
+    reason: 'Lab results are in',
+    goal: 'Ask her to call the clinic back',
+  };
+  const call = await place(client, {
+    ...first,
+    phoneFrom: ourNumber,
+    purpose: 'LAB_RESULTS',
+    tags: ['demo'],
+  });
+  const sid = await follow(client, call);
+
+  say('\n4. She asked to be called back: the second call knows the first.');
+  const callback = await place(client, {
+    ...{ patientId: patient.id, phoneFrom: ourNumber, purpose: 'LAB_RESULTS' },
+    ...{ reason: 'Call back, as she asked', derivedFromCallSid: sid },
+  });
+  await follow(client, callback);
+
+  say('\n5. Her timeline, newest first.');
+  await timeline(client, patient.id);
+
+  say('\n6. The chain of calls that the last one belongs to.');
+  const chain = (await client.run(ChainDocument, { callId: callback })).call?.chain ?? [];
+  for (const [index, link] of chain.entries())
+    say(`   ${'  '.repeat(index)}${index > 0 ? '-> ' : ''}${link.reason} (${words(link.status)})`);
+}
+
+async function importPatients(client: ApiClient): Promise<void> {
+  const file = new Blob([readFileSync(new URL('patients.ndjson', import.meta.url))]);
+  const counts = await client.importPatients(file, 'FHIR_NDJSON', 'clinic');
+  say(
+    `   ${counts.rows} rows: ${counts.accepted} accepted, ${counts.duplicates} known already, ${counts.invalid} not taken.`,
+  );
+  for (const { row, message } of counts.errors) say(`   Row ${row}: ${message}`);
+}
+
+async function place(client: ApiClient, input: PlaceCallMutationVariables['input']): Promise<string> {
+  const answer = (await client.run(PlaceCallDocument, { input })).placeCall;
+  if (answer?.__typename === 'PlaceCallPayload') return answer.call.id;
+  throw new Error(`the call was refused: ${answer && 'message' in answer ? answer.message : 'no answer'}`);
+}
+
+async function follow(client: ApiClient, id: string): Promise<string> {
+  const start = performance.now();
+  let sid = '';
+  let before = '';
+  for await (const { callUpdated } of client.follow(FollowCallDocument, { id })) {
+    sid = callUpdated.sid ?? sid;
+    const { status, answeredBy, durationSeconds } = callUpdated;
+    const details = [
+      answeredBy && `answered by ${words(answeredBy)}`,
+      durationSeconds && `${durationSeconds} s`,
+    ].filter(Boolean);
+    const line = `${words(status)}${details.length > 0 ? ` (${details.join(', ')})` : ''}`;
+    if (line !== before) say(`   ${((performance.now() - start) / 1000).toFixed(1).padStart(5)} s  ${line}`);
+    before = line;
+    if (over.includes(status)) break;
+  }
+  return sid;
+}
+
+async function timeline(client: ApiClient, patientId: string): Promise<void> {
+  const { patient } = await client.run(TimelineDocument, { patientId });
+  for (const { node } of patient?.timeline.edges ?? []) {
+    const at = node.effectiveAt.replace('T', ' ').slice(0, 19);
+    say(`   ${at}  ${node.source.padEnd(8)}${node.summary}`);
+  }
+}
+
+const words = (name: string) => name.toLowerCase().replaceAll('_', ' ');
+
+/** A program of its own in a temporary folder, gone when the story is told. */
+async function withProgram(work: (program: Program) => Promise<void>): Promise<void> {
+  const dataDir = mkdtempSync(join(tmpdir(), 'callwell-demo-'));
+  const key = randomBytes(24).toString('base64url');
+  const settings = { PORT: '0', DEMO: '0', SIM_PACE: '2', DATA_DIR: dataDir, ADMIN_API_KEY: key };
+  const config = readConfig({
+    PATH: process.env['PATH'],
+    NATS_SERVER_BIN: process.env['NATS_SERVER_BIN'],
+    ...settings,
+  });
+  say('Starting a program of its own ...\n');
+  const program = await startProgram(config, () => {});
+  try {
+    await work(program);
+  } finally {
+    await program.stop();
+    await sleep(0);
+    rmSync(dataDir, { recursive: true, force: true });
+  }
+}
+
+await withProgram(async (program) => {
+  const client = openClient(program.url, program.adminKey ?? '');
+  await tell(client).finally(() => client.close());
+  say(
+    '\nThat is the story. `npm start` keeps a program running, with sample patients and a few calls of its own.',
+  );
+});
