@@ -97,6 +97,7 @@ export function openCarrier(options: {
     hangUp,
     lookUp,
     list,
+    spoken,
     accountSid: account.accountSid,
     /** Whether the account's holder signed these parameters for this path. `pathAndQuery` as the request had it. */
     isSigned: (
@@ -116,7 +117,7 @@ export type Carrier = ReturnType<typeof openCarrier>;
 const everyRetry = '#rc=5&rp=all';
 
 /** What is said to whoever answers, twice for who was still reaching for the phone; null: nothing, the line is closed. */
-export function spoken(text: string | null): string {
+function spoken(text: string | null): string {
   const response = new twilio.twiml.VoiceResponse();
   if (text !== null) {
     response.say(text);

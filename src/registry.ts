@@ -5,7 +5,7 @@ import type { By, Event } from './domain/event.ts';
 import * as patients from './domain/patient.ts';
 import type { Patient } from './domain/patient.ts';
 import { InputRefusal, NotFoundRefusal } from './domain/refusal.ts';
-import { claimKey, findKey } from './attempt/idempotency.ts';
+import { claimKey, findKey } from './idempotency.ts';
 import type { Transaction, World } from './world.ts';
 
 /** A patient with the event that says what was changed; when nothing was, the last one that did. */

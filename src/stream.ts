@@ -160,8 +160,8 @@ export async function openStream(options: { url: string; log?: (line: string) =>
         .info(name)
         .then(({ state }) => {
           if (state.last_seq === delivered()) behindSince = 0;
-          else if (behindSince === 0) behindSince = Date.now();
-          else if (Date.now() - behindSince > stallMs) messages.stop();
+          else if (behindSince === 0) behindSince = performance.now();
+          else if (performance.now() - behindSince > stallMs) messages.stop();
         })
         .catch(() => {});
     }, 1_000);

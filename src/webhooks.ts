@@ -1,5 +1,5 @@
 import type { Attempts } from './attempt.ts';
-import { spoken, type Carrier } from './carrier.ts';
+import type { Carrier } from './carrier.ts';
 import type { Clock } from './clock.ts';
 import * as calls from './domain/call.ts';
 import type { Call } from './domain/call.ts';
@@ -89,7 +89,7 @@ export function openWebhooks({ world, carrier, attempts, clock, log }: Tools) {
     const service = call.serviceId ? await world.findOne<Service>(services, where) : null;
     const greeting = call.welcomeMessage ?? service?.greeting ?? defaultGreeting;
     const machine = parameters['AnsweredBy']?.startsWith('machine') ?? false;
-    return { status: 200, body: spoken(machine ? null : greeting), contentType: 'text/xml' };
+    return { status: 200, body: carrier.spoken(machine ? null : greeting), contentType: 'text/xml' };
   }
 
   const carrierOf = (call: Call) => ({

@@ -13,7 +13,7 @@ import { isAllowed } from '../domain/phone.ts';
 import { ContactBlocked, InputRefusal, NotFoundRefusal, StateRefusal } from '../domain/refusal.ts';
 import * as workspaces from '../domain/workspace.ts';
 import type { Service, Workspace } from '../domain/workspace.ts';
-import { claimKey, findKey, inProgress } from './idempotency.ts';
+import { claimKey, findKey, inProgress } from '../idempotency.ts';
 import { chooseNumber, type PhoneSource } from './phone-source.ts';
 import { contactOf, findPatient, findPerson } from '../registry.ts';
 import type { Transaction } from '../world.ts';

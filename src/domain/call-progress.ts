@@ -2,6 +2,7 @@ import { defineEntity, p } from '@mikro-orm/core';
 import {
   isOver,
   rank,
+  ringSeconds,
   terminalOf,
   type AnsweredBy,
   type Call,
@@ -11,6 +12,23 @@ import {
   type Via,
 } from './call.ts';
 import { StateRefusal } from './refusal.ts';
+
+/**
+ * For how many milliseconds a status is believed without a word from the carrier; then the sweeper asks.
+ * QUEUED covers the longest wait for the carrier's own answer, with its retries.
+ */
+export const patienceMs: Partial<Record<CallStatus, number>> = {
+  QUEUED: 15_000,
+  UNCERTAIN: 1_000,
+  RINGING: (ringSeconds + 10) * 1000,
+  IN_PROGRESS: 60_000,
+};
+
+/**
+ * How long the carrier's list may lag behind what it has accepted, before a call that is not in it was never placed.
+ * The list is eventually consistent by Twilio's documentation, without a figure; a minute is generous.
+ */
+export const listLagMs = 60_000;
 
 /** What the carrier answered when it was asked to dial. */
 export type Answer =

@@ -26,6 +26,7 @@ import { rowColumns, type Event, type Fact as AnyFact } from './event.ts';
 export const entityType = 'CALL';
 export const foldVersion = 1;
 
+/** Where a call stands; UNCERTAIN: nobody knows whether it was dialled. */
 export const statuses = [
   'QUEUED',
   'RINGING',
@@ -37,12 +38,17 @@ export const statuses = [
   'CANCELED',
   'UNCERTAIN',
 ] as const;
+/** One of `statuses`. */
 export type CallStatus = (typeof statuses)[number];
 
+/** What asked for a call. */
 export const origins = ['API', 'TASK', 'CAMPAIGN', 'TRIGGER', 'FOLLOW_THROUGH'] as const;
+/** One of `origins`. */
 export type CallOrigin = (typeof origins)[number];
 
+/** Who answered a call, as far as could be told. */
 export const answerers = ['HUMAN', 'MACHINE', 'FAX', 'UNKNOWN'] as const;
+/** One of `answerers`. */
 export type AnsweredBy = (typeof answerers)[number];
 
 /** What is known when a call is asked for; fixed from then on. */
@@ -71,6 +77,7 @@ export interface Intent {
   decision: ContactDecision;
 }
 
+/** A call: the fold of its events. */
 export const table = defineEntity({
   name: 'Call',
   tableName: 'call',
@@ -131,6 +138,7 @@ export const table = defineEntity({
     },
   ],
 });
+/** One call. */
 export interface Call extends InferEntity<typeof table> {}
 
 /** How the carrier's knowledge reached us: its answer, its callback, or our own question. */
@@ -138,6 +146,7 @@ export type Via = 'answer' | 'callback' | 'lookup';
 
 /** How a call ended. */
 export type Ended = { endedReason: string; durationSeconds?: number; answeredBy?: AnsweredBy; via: Via };
+/** What can happen to a call. */
 export type Fact = AnyFact &
   (
     | { type: 'outbound.initiated'; data: Intent }
@@ -183,23 +192,6 @@ export const ringSeconds = 30;
 
 /** How long a call may last: 10 minutes. */
 export const maxSeconds = 600;
-
-/**
- * For how many milliseconds a status is believed without a word from the carrier; then the sweeper asks.
- * QUEUED covers the longest wait for the carrier's own answer, with its retries.
- */
-export const patienceMs: Partial<Record<CallStatus, number>> = {
-  QUEUED: 15_000,
-  UNCERTAIN: 1_000,
-  RINGING: (ringSeconds + 10) * 1000,
-  IN_PROGRESS: 60_000,
-};
-
-/**
- * How long the carrier's list may lag behind what it has accepted, before a call that is not in it was never placed.
- * The list is eventually consistent by Twilio's documentation, without a figure; a minute is generous.
- */
-export const listLagMs = 60_000;
 
 export const blank = (id: string, workspaceId: string): Call => ({
   id,

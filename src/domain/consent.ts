@@ -1,5 +1,6 @@
 /** How a person can be reached. */
 export const channels = ['VOICE', 'TEXT', 'VOICEMAIL'] as const;
+/** One of `channels`. */
 export type Channel = (typeof channels)[number];
 
 /** Why someone is contacted. The first eight are the purposes of the healthcare exemption (C-22). */
@@ -18,6 +19,7 @@ export const purposes = [
   'MARKETING',
   'OTHER',
 ] as const;
+/** One of `purposes`. */
 export type Purpose = (typeof purposes)[number];
 
 /** Purposes under the healthcare exemption, 47 CFR 64.1200(a)(9)(iv)(C) (C-22). */
@@ -34,6 +36,7 @@ export const bases = [
   'EMERGENCY',
   'HUMAN_DIALED',
 ] as const;
+/** One of `bases`. */
 export type LegalBasis = (typeof bases)[number];
 
 /** Why the gate says no; values of the contract's ContactBlock that can occur so far. */
@@ -59,6 +62,7 @@ export const blocks = [
   'TASK_NO_LONGER_VALID',
   'OUTCOME_UNCERTAIN',
 ] as const;
+/** One of `blocks`. */
 export type ContactBlock = (typeof blocks)[number];
 
 /** What the gate decided, and why. Instants are ISO strings, because it is stored as JSON. */

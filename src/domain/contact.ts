@@ -39,8 +39,10 @@ export const table = defineEntity({
   },
   uniques: [{ properties: ['workspaceId', 'phone'] }],
 });
+/** One number. */
 export interface Contact extends InferEntity<typeof table> {}
 
+/** What can happen to a number. */
 export type Fact = AnyFact &
   (
     | { type: 'contact.consent_granted'; data: Omit<Consent, 'id' | 'revokedAt' | 'revocation'> }

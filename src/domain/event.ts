@@ -27,6 +27,7 @@ export const entityTypes = [
   'TRIGGER',
   'WORKSPACE',
 ] as const;
+/** One of `entityTypes`. */
 export type EntityType = (typeof entityTypes)[number];
 
 /** The append-only truth. `position` is the order of storage and never a cursor: transactions commit out of its order. */

@@ -14,4 +14,5 @@ export const table = defineEntity({
     eventId: p.uuid(),
   },
 });
+/** One resource that was imported. */
 export interface ImportedResource extends InferEntity<typeof table> {}

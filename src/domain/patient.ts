@@ -7,6 +7,7 @@ export const foldVersion = 1;
 
 /** A person who is cared for. TEST: made up, never contacted for real. */
 export const statuses = ['ACTIVE', 'INACTIVE', 'DECEASED', 'TEST'] as const;
+/** One of `statuses`. */
 export type PatientStatus = (typeof statuses)[number];
 
 /** A patient: the fold of what every source has said. The typed columns hold what is believed. */
@@ -39,6 +40,7 @@ export const table = defineEntity({
     },
   ],
 });
+/** One patient. */
 export interface Patient extends InferEntity<typeof table> {}
 
 /** Attributes that have a column of their own; every other key is a plain fact. */
@@ -64,6 +66,7 @@ export const externalTypes = [
 type ExternalType = (typeof externalTypes)[number] | `ext.${string}`;
 
 interface Common extends AnyFact {}
+/** What can happen to a patient, here and in other systems. */
 export type Fact = Common &
   (
     | { type: 'patient.registered'; data: { canonicalId: string | null; attributes: Record<string, string> } }

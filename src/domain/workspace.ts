@@ -13,6 +13,7 @@ export const table = defineEntity({
     createdAt: p.datetime(),
   },
 });
+/** One workspace. */
 export interface Workspace extends InferEntity<typeof table> {}
 
 /** A key of the API. The secret itself is shown once and never stored. */
@@ -31,6 +32,7 @@ export const apiKeys = defineEntity({
     revokedAt: p.datetime().nullable(),
   },
 });
+/** One key. */
 export interface ApiKey extends InferEntity<typeof apiKeys> {}
 
 /** What a key may do. `organization:write` makes workspaces. */
@@ -44,6 +46,7 @@ export const scopes = [
   'workspace:write',
   'organization:write',
 ] as const;
+/** One of `scopes`. */
 export type Scope = (typeof scopes)[number];
 
 /** The scopes of a new workspace's first key: all that stay within it. */
@@ -64,6 +67,7 @@ export const services = defineEntity({
     createdAt: p.datetime(),
   },
 });
+/** One service. */
 export interface Service extends InferEntity<typeof services> {}
 
 /** A caller ID of ours. */
@@ -83,6 +87,7 @@ export const phoneNumbers = defineEntity({
   },
   uniques: [{ properties: ['workspaceId', 'phone'] }],
 });
+/** One of our numbers. */
 export interface PhoneNumber extends InferEntity<typeof phoneNumbers> {}
 
 /** A purpose of calling with the numbers that serve it. */
@@ -98,6 +103,7 @@ export const useCases = defineEntity({
     createdAt: p.datetime(),
   },
 });
+/** One use case. */
 export interface UseCase extends InferEntity<typeof useCases> {}
 
 /** An answer that was given to an idempotency key, so that it can be given again for 24 hours. */
@@ -115,6 +121,7 @@ export const idempotencyKeys = defineEntity({
     createdAt: p.datetime(),
   },
 });
+/** One key with what it has made. */
 export interface IdempotencyKey extends InferEntity<typeof idempotencyKeys> {}
 
 /** How long an idempotency key is remembered: 24 hours. */

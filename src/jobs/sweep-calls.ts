@@ -44,7 +44,7 @@ export async function sweepCalls(sweep: Sweep, now: Date): Promise<number> {
 /** Claims each stale call for one asker, whatever the number of replicas. */
 async function claimStale({ world, pace }: Sweep, now: Date): Promise<Call[]> {
   const silentSince = (status: CallStatus, scale: number) =>
-    new Date(now.getTime() - (calls.patienceMs[status] ?? 0) / scale);
+    new Date(now.getTime() - (progress.patienceMs[status] ?? 0) / scale);
   const stale = sql.join(
     [
       // Our own request to the carrier takes its time however fast the simulated people are.
@@ -100,7 +100,7 @@ async function settle({ world, carrier, attempts, pace }: Sweep, call: Call, now
   if (ours) await attempts.record(call, (current) => progress.hear(current, ours), by);
   else if (
     uncertain.status === 'UNCERTAIN' &&
-    now.getTime() - uncertain.statusAt.getTime() >= calls.listLagMs / pace
+    now.getTime() - uncertain.statusAt.getTime() >= progress.listLagMs / pace
   ) {
     await attempts.record(call, progress.giveUp, by);
   }

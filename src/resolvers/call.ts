@@ -194,7 +194,10 @@ builder.mutationFields((t) => ({
     authScopes: { scope: 'calls:write' },
     description: 'Ends a call that is not over: it stops ringing, or is hung up.',
     args: { id: t.arg.id({ required: true }) },
-    resolve: async (_, { id }, { attempts, by }) => ({ call: await attempts.cancelCall(id, by()) }),
+    resolve: async (_, { id }, { attempts, by }) => {
+      if (!isId(id)) throw new NotFoundRefusal('NOT_FOUND', 'There is no such call in this workspace.', id);
+      return { call: await attempts.cancelCall(id, by()) };
+    },
   }),
 }));
 

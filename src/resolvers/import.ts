@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import { InputRefusal } from '../domain/refusal.ts';
 import type { ImportResult, ImportRowError as RowError } from '../importer.ts';
-import { readRecords } from '../records.ts';
 import { builder } from '../schema/builder.ts';
 import { answering, ErrorCode } from '../schema/error.ts';
 import { checked, sourceSystem } from '../schema/input.ts';
@@ -56,8 +55,7 @@ builder.mutationFields((t) => ({
     },
     resolve: (_, { file, format, ...args }, context) => {
       const { sourceSystem } = checked(rules, args, []);
-      const rows = readRecords(file.stream(), format, sourceSystem);
-      return context.importer.importRows(rows, { by: context.by(), sourceSystem });
+      return context.importer.importFile(file.stream(), { format, sourceSystem, by: context.by() });
     },
   }),
 }));

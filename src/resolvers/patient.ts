@@ -109,6 +109,7 @@ const PatientPayload = builder.objectRef<{ patient: Row; event: Event }>('Patien
     }),
   }),
 });
+/** What every change of a patient answers. */
 export const PatientResult = answering('PatientResult', PatientPayload, InputRefusal, NotFoundRefusal);
 
 builder.mutationFields((t) => ({

@@ -52,6 +52,11 @@ export const builder = new SchemaBuilder<{
     defaultComplexity: 1,
     defaultListMultiplier: 5,
     limit: { complexity: 20_000, depth: 14, breadth: 400 },
+    complexityError: (kind, sizes) => {
+      const size = sizes[kind.toLowerCase() as Lowercase<typeof kind>];
+      const message = `The operation's ${kind.toLowerCase()} is ${size}, and at most ${sizes[`max${kind}`]}.`;
+      return failure('TOO_COMPLEX', `${message} Ask for less at once.`);
+    },
   },
 });
 

@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import { sql, type RawBuilder } from 'kysely';
 import type { Event, Row, Table } from '../domain/event.ts';
+import { hashOf } from '../domain/hash.ts';
 
 /** What a list is narrowed by: every condition must hold. Names are the row's properties, never a client's text. */
 export type Where = Record<string, Condition>;
@@ -181,15 +181,3 @@ const eventJson = (event: Event) => ({
   correlation_id: event.correlationId,
   supersedes_id: event.supersedesId,
 });
-
-/** Hex SHA-256 of a value's canonical JSON: the same for the same content, whatever the order of its keys. */
-export const hashOf = (value: unknown): string => createHash('sha256').update(canonical(value)).digest('hex');
-
-/** JSON with sorted keys and without spaces. Instants become ISO strings, as in every JSON. */
-export function canonical(value: unknown): string {
-  return JSON.stringify(value, (_key, inner: unknown) =>
-    inner !== null && typeof inner === 'object' && !Array.isArray(inner)
-      ? Object.fromEntries(Object.entries(inner).toSorted(([a], [b]) => (a < b ? -1 : 1)))
-      : inner,
-  );
-}

@@ -1,9 +1,9 @@
 import { sql } from 'kysely';
-import type { By } from '../domain/event.ts';
-import { IdempotencyRefusal } from '../domain/refusal.ts';
-import { idempotencyMs, type IdempotencyKey } from '../domain/workspace.ts';
-import type { Transaction, World } from '../world.ts';
-import { hashOf } from '../world/sql.ts';
+import type { By } from './domain/event.ts';
+import { IdempotencyRefusal } from './domain/refusal.ts';
+import { idempotencyMs, type IdempotencyKey } from './domain/workspace.ts';
+import type { Transaction, World } from './world.ts';
+import { hashOf } from './domain/hash.ts';
 
 /** A request that may be made again with the same key. */
 interface Keyed {

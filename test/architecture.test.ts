@@ -1,0 +1,107 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+import { expect, test } from 'vitest';
+
+/**
+ * Who may import values of whom; type-only imports are free. A folder beside a file of its name holds that file's
+ * parts and counts as it. The picture in README.md is this table.
+ */
+const allowed: Record<string, string[] | 'anything'> = {
+  domain: [],
+  clock: [],
+  config: ['domain'],
+  logger: [],
+  embedded: [],
+  schema: ['domain'],
+  resolvers: ['schema', 'domain'],
+  jobs: ['domain'],
+  webhooks: ['domain'],
+  world: ['domain', 'clock', 'migrations'],
+  stream: ['domain'],
+  live: ['domain'],
+  carrier: ['domain'],
+  records: ['domain'],
+  loaders: ['domain'],
+  metrics: [],
+  idempotency: ['domain'],
+  registry: ['domain', 'clock', 'idempotency'],
+  importer: ['domain', 'clock', 'records', 'world'],
+  provision: ['domain', 'clock'],
+  attempt: ['domain', 'clock', 'idempotency', 'registry'],
+  access: ['loaders', 'schema'],
+  context: [],
+  server: ['resolvers', 'live', 'domain'],
+  sample: [],
+  simulator: [],
+  import: 'anything',
+  program: 'anything',
+  main: 'anything',
+};
+
+/** Libraries that the domain may use: pure ones, and the ORM's column declarations. */
+const pure = ['@mikro-orm/core', 'libphonenumber-js/max', 'temporal-polyfill', 'node:crypto'];
+
+const files = readdirSync('src', { recursive: true, encoding: 'utf8' }).filter((file) =>
+  file.endsWith('.ts'),
+);
+const partOf = (path: string) =>
+  path
+    .replace(/^\.\.\//, '')
+    .split('/')[0]!
+    .replace(/\.ts$/, '');
+const textOf = (file: string) => readFileSync(join('src', file), 'utf8');
+const importsOf = (file: string) =>
+  [...textOf(file).matchAll(/^(?:import|export)(?! type)\s[^;]*?from '([^']+)';|^import '([^']+)';/gm)]
+    .filter(([statement]) => !/^(?:import|export) \{(?:\s*type [^,}]+,?)+\s*\}/.test(statement))
+    .map((match) => (match[1] ?? match[2])!);
+
+test.each(files)('%s imports only what its place allows', (file) => {
+  const own = partOf(file);
+  const reached = importsOf(file)
+    .filter((path) => path.startsWith('.'))
+    .map((path) => partOf(normalize(join(dirname(file), path))));
+  const rule = allowed[own];
+  expect(rule, `${own} has no row in the table`).toBeDefined();
+  if (rule === 'anything') return;
+  expect(reached.filter((part) => part !== own && !rule!.includes(part))).toEqual([]);
+});
+
+test.each(files.filter((file) => file.startsWith('domain/')))('%s is pure', (file) => {
+  expect(importsOf(file).filter((path) => !path.startsWith('.') && !pure.includes(path))).toEqual([]);
+  expect(textOf(file)).not.toMatch(/new Date\(\)|Date\.now\(\)|Math\.random\(\)|process\./);
+});
+
+test('only the entry points and the configuration know of the environment', () => {
+  const readers = files.filter((file) => textOf(file).includes('process.env'));
+  expect(readers.toSorted()).toEqual(['import.ts', 'main.ts']);
+});
+
+test('nothing reads the clock but the clock', () => {
+  const readers = files.filter(
+    (file) =>
+      /\bnew Date\(\)|\bDate\.now\(\)/.test(textOf(file)) &&
+      !file.startsWith('simulator/') &&
+      !file.startsWith('embedded/'),
+  );
+  expect(readers).toEqual(['clock.ts']);
+});
+
+// Types of the API are described to its users, in the schema itself.
+test.each(files.filter((file) => !file.startsWith('schema/')))('every export of %s says what it is', (file) => {
+  const bare = [
+    ...textOf(file).matchAll(
+      /^(.*)\nexport (?:default )?(?:async )?(?:function\*?|const|class|abstract class|interface|type) (\w+)/gm,
+    ),
+  ]
+    .filter(([, before]) => !/\*\/\s*$/.test(before!))
+    .map(([, , name]) => name!)
+    // What makes a module a kind is told once, at `Kind` in domain/event.ts.
+    .filter((name) => !['entityType', 'foldVersion', 'blank', 'evolve', 'patientOf'].includes(name));
+  expect(bare).toEqual([]);
+});
+
+test('files stay small: half of them within 80 lines, nine in ten within 200', () => {
+  const lengths = files.map((file) => textOf(file).split('\n').length).toSorted((a, b) => a - b);
+  expect(lengths[Math.floor(lengths.length * 0.9)]).toBeLessThanOrEqual(270);
+  expect(lengths.at(-1)).toBeLessThanOrEqual(301);
+});
