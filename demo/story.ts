@@ -17,7 +17,7 @@ import {
 } from './operations.ts';
 
 const ourNumber = '+12125550190';
-const over = ['COMPLETED', 'BUSY', 'NO_ANSWER', 'FAILED', 'CANCELED'];
+const over = new Set(['COMPLETED', 'BUSY', 'NO_ANSWER', 'FAILED', 'CANCELED']);
 const say = (line = '') => process.stdout.write(`${line}\n`);
 
 /** Tells the main story in the terminal: patients come in, one is called and watched live, and everything is remembered. */
@@ -53,8 +53,11 @@ async function tell(client: ApiClient): Promise<void> {
 
   say('\n4. She asked to be called back: the second call knows the first.');
   const callback = await place(client, {
-    ...{ patientId: patient.id, phoneFrom: ourNumber, purpose: 'LAB_RESULTS' },
-    ...{ reason: 'Call back, as she asked', derivedFromCallSid: sid },
+    patientId: patient.id,
+    phoneFrom: ourNumber,
+    purpose: 'LAB_RESULTS',
+    reason: 'Call back, as she asked',
+    derivedFromCallSid: sid,
   });
   await follow(client, callback);
 
@@ -96,7 +99,7 @@ async function follow(client: ApiClient, id: string): Promise<string> {
     const line = `${words(status)}${details.length > 0 ? ` (${details.join(', ')})` : ''}`;
     if (line !== before) say(`   ${((performance.now() - start) / 1000).toFixed(1).padStart(5)} s  ${line}`);
     before = line;
-    if (over.includes(status)) break;
+    if (over.has(status)) break;
   }
   return sid;
 }
@@ -134,7 +137,7 @@ async function withProgram(work: (program: Program) => Promise<void>): Promise<v
 
 await withProgram(async (program) => {
   const client = openClient(program.url, program.adminKey ?? '');
-  await tell(client).finally(() => client.close());
+  await tell(client).finally(() => void client.close());
   say(
     '\nThat is the story. `npm start` keeps a program running, with sample patients and a few calls of its own.',
   );

@@ -33,12 +33,25 @@ export function openAccess(shared: Shared) {
     const workspaceId = key?.workspaceId ?? nowhere;
     const { live, registry, importer } = shared;
     const context: Context = {
-      ...{ key, workspaceId, world, live, registry, workspaces, importer, clock, attempts },
+      key,
+      workspaceId,
+      world,
+      live,
+      registry,
+      workspaces,
+      importer,
+      clock,
+      attempts,
       loaders: makeLoaders(world, workspaceId),
       renew() {
-        this.loaders = makeLoaders(world, workspaceId); // of the context that is asked, which Yoga makes of this one
+        this.loaders = makeLoaders(world, workspaceId);
       },
-      by: () => ({ workspaceId, actor: key?.id ?? '', source: 'api', now: clock.now() }),
+      by: () => ({
+        workspaceId,
+        actor: key?.id ?? '',
+        source: 'api',
+        now: clock.now(),
+      }),
       can: (scope) =>
         key?.scopes.some((own) => own === scope || own === scope.replace(/:read$/, ':write')) ?? false,
     };

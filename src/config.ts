@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { distance } from './domain/nearest.ts';
 
 /** A value that must not be printed: every way of turning it into text says [redacted]. */
-export class Secret {
+class Secret {
   readonly #value: string;
   constructor(value: string) {
     this.#value = value;

@@ -7,7 +7,7 @@ export type Log = (line: string, error?: unknown) => void;
 const numbers = /\+?\d{8,15}(\d{2})(?!\d)/g;
 
 /** A line without anything that reaches a person. UUIDs have no run of ten digits that is not masked with them. */
-export const masked = (text: string): string => text.replaceAll(numbers, '…$1');
+const masked = (text: string): string => text.replaceAll(numbers, '…$1');
 
 /** The program's log: JSON lines, or readable ones on a terminal. Of an error only its name, code, message and stack are written. */
 export function openLogger(options: { level: string; pretty: boolean }): Log {
@@ -28,7 +28,7 @@ export function openLogger(options: { level: string; pretty: boolean }): Log {
       error: {
         name,
         code: typeof code === 'string' ? code : undefined,
-        message: masked(message ?? String(error)),
+        message: masked(message ?? 'no message'),
         stack: masked(stack ?? ''),
       },
     };

@@ -78,7 +78,11 @@ async function open(opening: Opening, stop: () => Promise<void>): Promise<Omit<P
   if (config.demo && empty)
     opening.opened(await fillSample({ ...core, ...outside, ...opening, workspaceId: workspace.id }));
   return {
-    ...{ url: outside.url, world, workspaceId: workspace.id, adminKey, clockNote },
+    url: outside.url,
+    world,
+    workspaceId: workspace.id,
+    adminKey,
+    clockNote,
     simulatorUrl: simulator?.url ?? null,
     stop: () => {
       outside.stopping();
@@ -104,12 +108,29 @@ async function openCore(opening: Opening) {
   const stream = await openStream({ url: natsUrl, log });
   opened(() => stream.close());
   return {
-    ...{ world, stream },
-    live: openLive({ world, stream, log }),
-    workspaces: openWorkspaces({ world, clock }),
+    world,
+    stream,
+    live: openLive({
+      world,
+      stream,
+      log,
+    }),
+    workspaces: openWorkspaces({
+      world,
+      clock,
+    }),
     registry: openRegistry({ world }),
-    importer: openImporter({ world, clock }),
-    isEmpty: async (workspaceId: string) => (await world.log({ workspaceId, limit: 1 })).length === 0,
+    importer: openImporter({
+      world,
+      clock,
+    }),
+    isEmpty: async (workspaceId: string) =>
+      (
+        await world.log({
+          workspaceId,
+          limit: 1,
+        })
+      ).length === 0,
   };
 }
 
@@ -121,7 +142,9 @@ async function openOutside(
   let state: 'starting' | 'ready' | 'stopping' = 'starting';
   const made: { attempts: Attempts | null; webhooks: Webhooks | null } = { attempts: null, webhooks: null };
   const access = openAccess({
-    ...{ ...core, clock, requestsPerMinute: config.apiKeyRequestsPerMinute },
+    ...core,
+    clock,
+    requestsPerMinute: config.apiKeyRequestsPerMinute,
     attempts: () => made.attempts,
   });
   const server = await openServer(
@@ -147,7 +170,8 @@ async function openOutside(
   await core.live.start(following.signal);
   if (config.role !== 'api') opened(startJobs({ ...core, carrier, attempts, clock, log, pace }));
   return {
-    ...{ url: server.url, attempts },
+    url: server.url,
+    attempts,
     ready: () => {
       made.attempts = attempts;
       state = 'ready';

@@ -34,8 +34,13 @@ export async function ensureWorkspace(world: World, now: Date): Promise<Workspac
   });
 }
 
-const blankWorkspace = (name: string, now: Date): Workspace =>
-  ({ id: newId(now), name, sandbox: false, allowlist: [], createdAt: now }) as unknown as Workspace;
+const blankWorkspace = (name: string, now: Date): Workspace => ({
+  id: newId(now),
+  name,
+  sandbox: false,
+  allowlist: [],
+  createdAt: now,
+});
 
 /** Keeps workspaces and what is set up in them. */
 export function openWorkspaces({ world, clock }: { world: World; clock: Clock }) {
@@ -156,8 +161,10 @@ export function openWorkspaces({ world, clock }: { world: World; clock: Clock })
     given: { name: string; channel: Channel; numberIds: string[] },
   ): Promise<UseCase> {
     const where = { workspaceId: { eq: workspaceId }, id: { in: given.numberIds } };
-    const known = (await world.find<PhoneNumber>(workspaces.phoneNumbers, where)).map(({ id }) => id);
-    const missing = given.numberIds.find((id) => !known.includes(id));
+    const known = new Set(
+      (await world.find<PhoneNumber>(workspaces.phoneNumbers, where)).map(({ id }) => id),
+    );
+    const missing = given.numberIds.find((id) => !known.has(id));
     if (missing)
       throw new NotFoundRefusal('NOT_FOUND', 'There is no such number in this workspace.', missing);
     const now = clock.now();

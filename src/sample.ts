@@ -109,16 +109,20 @@ export async function fillSample({ registry, workspaces, attempts, clock, worksp
 }
 
 const blankCall = {
-  ...{ phoneTo: null, purpose: 'CARE_PLAN' as const, goal: null, systemPrompt: null, welcomeMessage: null },
-  ...{
-    serviceId: null,
-    tags: ['sample'],
-    metadata: {},
-    variables: {},
-    derivedFromCallSid: null,
-    taskId: null,
-  },
-  ...{ callbackUrl: null, basis: null, idempotencyKey: null },
+  phoneTo: null,
+  purpose: 'CARE_PLAN' as const,
+  goal: null,
+  systemPrompt: null,
+  welcomeMessage: null,
+  serviceId: null,
+  tags: ['sample'],
+  metadata: {},
+  variables: {},
+  derivedFromCallSid: null,
+  taskId: null,
+  callbackUrl: null,
+  basis: null,
+  idempotencyKey: null,
 };
 
 /** The zones at the edges of the sample: if nobody may be called in either, nobody may be in between. */

@@ -19,7 +19,7 @@ const uploadLimit = 67_108_864;
 const callbackLimit = 65_536;
 
 /** The most tokens of a GraphQL document. */
-export const tokenLimit = 2_000;
+const tokenLimit = 2_000;
 
 /** What the server asks the rest of the product. */
 export interface Inside {

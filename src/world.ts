@@ -120,7 +120,7 @@ export async function openWorld(options: {
     for (let attempt = 1; ; attempt += 1) {
       try {
         return await database.transaction().execute(async (connection) => {
-          const tx = new Transaction(connection as unknown as Database);
+          const tx = new Transaction(connection);
           const result = await work(tx);
           if (!(await tx.staged.write(tx.database))) throw new Conflict();
           return result;
@@ -296,5 +296,5 @@ async function migrate(orm: MikroORM, databaseUrl: string): Promise<void> {
 function getTypeParser(oid: number, format?: 'text' | 'binary') {
   if (oid === pg.types.builtins.DATE) return (text: string) => text;
   if (oid === pg.types.builtins.INT8) return Number;
-  return pg.types.getTypeParser(oid, format as 'text');
+  return pg.types.getTypeParser(oid, format);
 }

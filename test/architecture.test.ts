@@ -87,18 +87,21 @@ test('nothing reads the clock but the clock', () => {
 });
 
 // Types of the API are described to its users, in the schema itself.
-test.each(files.filter((file) => !file.startsWith('schema/')))('every export of %s says what it is', (file) => {
-  const bare = [
-    ...textOf(file).matchAll(
-      /^(.*)\nexport (?:default )?(?:async )?(?:function\*?|const|class|abstract class|interface|type) (\w+)/gm,
-    ),
-  ]
-    .filter(([, before]) => !/\*\/\s*$/.test(before!))
-    .map(([, , name]) => name!)
-    // What makes a module a kind is told once, at `Kind` in domain/event.ts.
-    .filter((name) => !['entityType', 'foldVersion', 'blank', 'evolve', 'patientOf'].includes(name));
-  expect(bare).toEqual([]);
-});
+test.each(files.filter((file) => !file.startsWith('schema/')))(
+  'every export of %s says what it is',
+  (file) => {
+    const bare = [
+      ...textOf(file).matchAll(
+        /^(.*)\nexport (?:default )?(?:async )?(?:function\*?|const|class|abstract class|interface|type) (\w+)/gm,
+      ),
+    ]
+      .filter(([, before]) => !/\*\/\s*$/.test(before!))
+      .map(([, , name]) => name!)
+      // What makes a module a kind is told once, at `Kind` in domain/event.ts.
+      .filter((name) => !['entityType', 'foldVersion', 'blank', 'evolve', 'patientOf'].includes(name));
+    expect(bare).toEqual([]);
+  },
+);
 
 test('files stay small: half of them within 80 lines, nine in ten within 200', () => {
   const lengths = files.map((file) => textOf(file).split('\n').length).toSorted((a, b) => a - b);

@@ -19,7 +19,7 @@ import { contactOf, findPatient, findPerson } from '../registry.ts';
 import type { Transaction } from '../world.ts';
 
 /** Who is to be called: exactly one of three ways to say it. */
-export type PatientReference =
+type PatientReference =
   | { patientId: string }
   | { patientCanonicalId: string }
   | { person: { firstName: string; lastName: string; birthDate: string | null } };
@@ -115,7 +115,15 @@ export function openIntents({ world, clock, callsPerMinute }: Tools) {
     const { reason, goal, systemPrompt, welcomeMessage, purpose, tags, metadata, variables, callbackUrl } =
       wanted;
     const intent: calls.Intent = {
-      ...{ reason, goal, systemPrompt, welcomeMessage, purpose, tags, metadata, variables, callbackUrl },
+      reason,
+      goal,
+      systemPrompt,
+      welcomeMessage,
+      purpose,
+      tags,
+      metadata,
+      variables,
+      callbackUrl,
       origin: 'API',
       patientId: party.patient.id,
       contactId: contact.id,

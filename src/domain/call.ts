@@ -178,9 +178,6 @@ export const rank: Record<CallStatus, number> = {
   CANCELED: 4,
 };
 
-/** Statuses in which a call is not over. */
-export const openStatuses: CallStatus[] = statuses.filter((status) => rank[status] < 4);
-
 /** Whether a call is over. */
 export const isOver = (call: Pick<Call, 'status'>): boolean => rank[call.status] === 4;
 

@@ -194,7 +194,7 @@ export interface Question {
 }
 
 /** Which rules decided; changes with them. */
-export const policyVersion = '2026-11-20';
+const policyVersion = '2026-11-20';
 
 /** May this contact be attempted now? Every reason against it is listed, in the order of the rules. Unknown means no. */
 export function decide(question: Question): ContactDecision {

@@ -24,7 +24,7 @@ const lines: Record<string, (data: Data) => string> = {
   'call.answered': () => 'Answered',
   'call.machine_detected': () => 'A machine answered',
   'call.completed': (data) =>
-    `Call ended${data['durationSeconds'] === undefined ? '' : ` after ${String(data['durationSeconds'])} s`}`,
+    `Call ended${data['durationSeconds'] === undefined ? '' : ` after ${Number(data['durationSeconds'])} s`}`,
   'call.busy': () => 'Busy',
   'call.no_answer': () => 'No answer',
   'call.failed': (data) => `Call failed: ${words(text(data['endedReason']))}`,

@@ -44,7 +44,7 @@ export interface NatsFinder {
 }
 
 /** What a finder may use; every default filled in. */
-export type NatsSearch = Required<Pick<NatsOptions, 'log' | 'cacheDirs' | 'releases'>> & { path: string };
+type NatsSearch = Required<Pick<NatsOptions, 'log' | 'cacheDirs' | 'releases'>> & { path: string };
 
 /** PATH, the project's cache, the official release, the system's package manager. */
 export const natsFinders: readonly NatsFinder[] = [

@@ -28,7 +28,7 @@ export interface Account {
 }
 
 /** A process of a service and the loopback port it listens on. */
-export interface Running {
+interface Running {
   readonly pid: number;
   readonly port: number;
 }

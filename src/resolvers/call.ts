@@ -160,15 +160,13 @@ const CancelCallPayload = builder
 const PlaceCallResult = answering(
   'PlaceCallResult',
   PlaceCallPayload,
-  ...[
-    InputRefusal,
-    NotFoundRefusal,
-    ContactBlocked,
-    LimitRefusal,
-    IdempotencyRefusal,
-    StateRefusal,
-    CarrierRefusal,
-  ],
+  InputRefusal,
+  NotFoundRefusal,
+  ContactBlocked,
+  LimitRefusal,
+  IdempotencyRefusal,
+  StateRefusal,
+  CarrierRefusal,
 );
 const CancelCallResult = answering(
   'CancelCallResult',

@@ -64,7 +64,9 @@ const RecordEventPayload = builder
 const RecordEventResult = answering(
   'RecordEventResult',
   RecordEventPayload,
-  ...[InputRefusal, NotFoundRefusal, IdempotencyRefusal],
+  InputRefusal,
+  NotFoundRefusal,
+  IdempotencyRefusal,
 );
 
 builder.mutationFields((t) => ({
@@ -106,7 +108,12 @@ builder.queryFields((t) => ({
             if (entityId != null && !isId(entityId)) return Promise.resolve([]);
             const beyond = start === undefined ? undefined : cursorOf(start[0]);
             return world.log({
-              ...{ workspaceId, types, entityId, since, limit, descending: !inverted },
+              workspaceId,
+              types,
+              entityId,
+              since,
+              limit,
+              descending: !inverted,
               ...(inverted ? { after: beyond } : { before: beyond }),
             });
           },

@@ -193,8 +193,17 @@ builder.objectFields(Patient, (t) => ({
           ({ effectiveAt, position }) => [effectiveAt.toISOString(), position],
           ({ start, limit, inverted }) =>
             world.timeline({
-              ...{ workspaceId, patientId: id, types, since, until, limit, ascending: inverted },
-              after: start && { effectiveAt: new Date(start[0] ?? Number.NaN), position: Number(start[1]) },
+              workspaceId,
+              patientId: id,
+              types,
+              since,
+              until,
+              limit,
+              ascending: inverted,
+              after: start && {
+                effectiveAt: new Date(start[0] ?? Number.NaN),
+                position: Number(start[1]),
+              },
             }),
         ),
     },

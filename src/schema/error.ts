@@ -84,11 +84,3 @@ export const answering = <P extends object>(
     types: [payload, ...(refusals as (new (...parameters: unknown[]) => Refusal)[])],
     resolveType: () => payload.name,
   });
-
-/** What a mutation may answer instead of its payload: the union is named in the contract. */
-export const refusing = <E extends (new (...parameters: never[]) => Refusal)[]>(name: string, ...types: E) =>
-  ({
-    types: types as unknown as (new (...parameters: unknown[]) => Error)[],
-    union: { name },
-    directResult: true,
-  }) as const;

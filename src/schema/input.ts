@@ -19,7 +19,7 @@ export function checked<S extends z.ZodType>(
 }
 
 /** Characters as people count them: code points, not UTF-16 units. */
-const lengthOf = (text: string) => [...text].length;
+const lengthOf = (text: string) => Array.from(text).length;
 
 /** Text of `from` to `to` characters. Postgres cannot hold NUL, nor JSON half of a surrogate pair. */
 export const text = (from: number, to: number) =>
@@ -101,8 +101,7 @@ function isStorable(value: unknown): boolean {
 
 function isZone(name: string): boolean {
   try {
-    new Intl.DateTimeFormat('en', { timeZone: name });
-    return /^[A-Za-z]/.test(name);
+    return /^[A-Za-z]/.test(new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone);
   } catch {
     return false;
   }

@@ -8,7 +8,7 @@ const TimeZoneSource = builder.enumType('TimeZoneSource', {
 });
 
 /** A belief with the attribute it is about, and those that it beat. */
-export interface FactRow extends Belief {
+interface FactRow extends Belief {
   key: string;
   beaten: FactRow[];
 }

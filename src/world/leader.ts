@@ -55,10 +55,11 @@ export async function lead(
   };
   try {
     await client.connect();
-    while (alive && !signal.aborted && !(await tryLock(client, name))) await wait(standbyMs);
-    if (!alive || signal.aborted) return;
+    const isOn = () => alive && !signal.aborted;
+    while (isOn() && !(await tryLock(client, name))) await wait(standbyMs);
+    if (!isOn()) return;
     await client.query('listen outbox');
-    await work({ wait, alive: () => alive && !signal.aborted });
+    await work({ wait, alive: isOn });
   } finally {
     await client.end().catch(() => {});
   }

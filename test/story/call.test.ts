@@ -65,28 +65,38 @@ async function subscribers(app: App): Promise<number> {
 
 const answered = ['QUEUED', 'RINGING', 'IN_PROGRESS', 'COMPLETED'];
 
-/** What happens at each number that is accepted, as running.md has it; statuses that not every run shows are left out. */
-const lines: Record<string, { shows: string[]; answeredBy?: string; endedReason?: string }> = {
-  '0100': { shows: answered },
-  '0101': { shows: ['QUEUED', 'RINGING', 'BUSY'], endedReason: 'busy' },
-  '0102': { shows: ['QUEUED', 'RINGING', 'NO_ANSWER'], endedReason: 'no_answer' },
-  '0103': { shows: ['QUEUED', 'FAILED'], endedReason: 'failed_sip_404' },
-  '0104': { shows: answered, answeredBy: 'MACHINE' },
-  '0105': { shows: answered },
-  '0106': { shows: answered },
-  '0107': { shows: answered },
-  '0108': { shows: answered },
-  '0109': { shows: answered, answeredBy: 'MACHINE' },
-  '0112': { shows: answered },
-  '0113': { shows: ['QUEUED', 'COMPLETED'] },
-  '0114': { shows: ['QUEUED', 'UNCERTAIN', 'COMPLETED'] },
-  '0115': { shows: ['QUEUED', 'UNCERTAIN', 'FAILED'], endedReason: 'never_reached_carrier' },
-  '0116': { shows: ['QUEUED', 'COMPLETED'] },
-  '0117': { shows: ['QUEUED', 'COMPLETED'] },
-  '0118': { shows: answered },
-  '0119': { shows: ['QUEUED', 'IN_PROGRESS', 'COMPLETED'] },
-  '0120': { shows: answered },
+/**
+ * What happens at each number, as running.md has it. At a fast pace callbacks overtake one another, so that a status may
+ * be passed over; none comes out of this order.
+ */
+const lines: Record<string, { way: string[]; sure?: string; answeredBy?: string; endedReason?: string }> = {
+  '0100': { way: answered },
+  '0101': { way: ['QUEUED', 'RINGING', 'BUSY'], endedReason: 'busy' },
+  '0102': { way: ['QUEUED', 'RINGING', 'NO_ANSWER'], endedReason: 'no_answer' },
+  '0103': { way: ['QUEUED', 'FAILED'], endedReason: 'failed_sip_404' },
+  '0104': { way: answered, answeredBy: 'MACHINE' },
+  '0105': { way: answered },
+  '0106': { way: answered },
+  '0107': { way: answered },
+  '0108': { way: answered },
+  '0109': { way: answered, answeredBy: 'MACHINE' },
+  '0112': { way: answered },
+  '0113': { way: ['QUEUED', 'UNCERTAIN', 'RINGING', 'IN_PROGRESS', 'COMPLETED'] },
+  '0114': { way: ['QUEUED', 'UNCERTAIN', 'RINGING', 'IN_PROGRESS', 'COMPLETED'], sure: 'UNCERTAIN' },
+  '0115': { way: ['QUEUED', 'UNCERTAIN', 'FAILED'], sure: 'UNCERTAIN', endedReason: 'never_reached_carrier' },
+  '0116': { way: ['QUEUED', 'UNCERTAIN', 'RINGING', 'IN_PROGRESS', 'COMPLETED'] },
+  '0117': { way: answered },
+  '0118': { way: answered },
+  '0119': { way: answered, sure: 'IN_PROGRESS' },
+  '0120': { way: answered },
 };
+
+/** Waits until every one of these numbers has been seen to its end. */
+const seenToTheEnd = (seen: Map<string, string[]>, endings: string[]) =>
+  eventually(() => {
+    const open = endings.filter((ending) => !isOver(seen.get(line(ending))?.at(-1) ?? ''));
+    expect(open).toEqual([]);
+  }, 15_000);
 
 test('every scripted number ends as its line says, and each call is dialled once', () =>
   withApp(async (app) => {
@@ -96,63 +106,54 @@ test('every scripted number ends as its line says, and each call is dialled once
     const followed = await Promise.all(
       endings.map(async (ending) => {
         const { __typename, replayed, call } = await place(app, line(ending));
-        expect({ ending, __typename, replayed }).toEqual({
-          ending,
-          __typename: 'PlaceCallPayload',
-          replayed: false,
-        });
+        const payload = { __typename: 'PlaceCallPayload', replayed: false };
+        expect({ ending, __typename, replayed }).toEqual({ ending, ...payload });
         return app.follow(call.id, isOver);
       }),
     );
+    await seenToTheEnd(seen, endings);
+    const placed = await callsOf(app, {});
     for (const [index, ending] of endings.entries()) {
-      const { shows, answeredBy, endedReason } = lines[ending]!;
+      const { way, sure, answeredBy, endedReason } = lines[ending]!;
       const to = line(ending);
-      const told = await eventually(() => {
-        const statuses = seen.get(to) ?? [];
-        expect(statuses).toContain(shows.at(-1));
-        return statuses;
-      });
-      expect([ending, ...told.filter((status) => shows.includes(status))]).toEqual([ending, ...shows]);
+      const told = seen.get(to)!;
+      expect([ending, ...told]).toEqual([ending, ...way.filter((status) => told.includes(status))]);
+      expect([ending, told.at(0), told.at(-1)]).toEqual([ending, 'QUEUED', way.at(-1)]);
+      if (sure) expect([ending, ...told]).toContain(sure);
       // callUpdated begins with the state that it finds, and then tells the same story to its end.
       expect([ending, ...told.slice(-followed[index]!.length)]).toEqual([ending, ...followed[index]!]);
-      const accepted = ending === '0115' ? 0 : 1;
-      expect({ ending, ...(await creates(app, to)) }).toEqual({
-        ending,
-        asked: ending === '0112' ? 3 : 1,
-        accepted,
-      });
-      const [call, ...others] = (await callsOf(app, {})).filter((one: Answer['data']) => one.phoneTo === to);
+      const dialled = { asked: ending === '0112' ? 3 : 1, accepted: ending === '0115' ? 0 : 1 };
+      expect({ ending, ...(await creates(app, to)) }).toEqual({ ending, ...dialled });
+      const [call, ...others] = placed.filter((one: Answer['data']) => one.phoneTo === to);
       expect(others).toEqual([]);
-      expect(call.status).toBe(shows.at(-1));
-      if (endedReason) expect(call.endedReason).toBe(endedReason);
-      if (answeredBy) expect(call.answeredBy).toBe(answeredBy);
-      expect(call.sid === null).toBe(accepted === 0);
+      expect(call).toMatchObject({ status: way.at(-1), endedReason: endedReason ?? 'completed' });
+      expect([ending, call.answeredBy]).toEqual([ending, answeredBy ?? call.answeredBy]);
+      expect(call.sid === null).toBe(dialled.accepted === 0);
     }
   }, unlimited));
 
-test('a call is seen live from QUEUED to COMPLETED, and one whose answer was lost settles through UNCERTAIN', () =>
+test('calls are seen live from QUEUED to their ends, and those whose answer was lost settle through UNCERTAIN', () =>
   withApp(
     async (app) => {
       await setUp(app, ours);
       const seen = await watch(app);
       const { call } = await place(app, line('0100'));
       expect(call.status).toBe('QUEUED');
+      const follows = app.follow(call.id, isOver);
       const lost = ['0113', '0116'];
-      const [statuses, ...settled] = await Promise.all([
-        app.follow(call.id, isOver),
-        ...lost.map(async (ending) => {
-          const placed = await place(app, line(ending));
-          expect({ ending, status: placed.call.status }).toEqual({ ending, status: 'UNCERTAIN' });
-          return app.follow(placed.call.id, isOver);
-        }),
-      ]);
-      expect(statuses).toEqual(answered);
-      for (const [index, ending] of lost.entries()) {
-        expect(settled[index]!.at(-1)).toBe('COMPLETED');
-        const told = seen.get(line(ending)) ?? [];
-        expect([ending, ...told.slice(0, 2)]).toEqual([ending, 'QUEUED', 'UNCERTAIN']);
-        expect(await creates(app, line(ending))).toEqual({ asked: 1, accepted: 1 });
+      const ordinary = ['0101', '0103', '0104', '0108', '0109', '0112', '0118', '0120'];
+      const placed = await Promise.all([...lost, ...ordinary].map((ending) => place(app, line(ending))));
+      for (const { call } of placed.slice(0, lost.length)) expect(call.status).toBe('UNCERTAIN');
+      expect(await follows).toEqual(answered);
+      await seenToTheEnd(seen, ['0100', ...lost, ...ordinary]);
+      for (const ending of ['0100', ...lost, ...ordinary]) {
+        expect([ending, ...seen.get(line(ending))!]).toEqual([ending, ...lines[ending]!.way]);
       }
+      const calls = await callsOf(app, { statuses: ['COMPLETED'] });
+      const lasted = (ending: string) =>
+        calls.find((one: Answer['data']) => one.phoneTo === line(ending)).durationSeconds;
+      expect(lasted('0108')).toBe(3);
+      expect(lasted('0100')).toBeGreaterThan(3);
     },
     { ...unlimited, SIM_PACE: '2' },
   ));
@@ -243,9 +244,12 @@ test('a chain of callbacks is told oldest first, from whichever of its calls one
     const { call: stranger } = await place(app, line('0100'));
     const ids = chain.map(({ id }) => id);
     for (const { id } of chain) {
-      const { data } = await app.ask('query ($id: ID!) { call(id: $id) { derivedFrom { id } chain { id } } }', {
-        id,
-      });
+      const { data } = await app.ask(
+        'query ($id: ID!) { call(id: $id) { derivedFrom { id } chain { id } } }',
+        {
+          id,
+        },
+      );
       expect(data.call.chain.map((one: { id: string }) => one.id)).toEqual(ids);
       const parent = { 1: 0, 2: 0, 3: 2 }[ids.indexOf(id)];
       expect(data.call.derivedFrom).toEqual(parent === undefined ? null : { id: ids[parent] });
@@ -293,14 +297,14 @@ test("a patient's timeline tells the whole story of a call, newest first, forwar
     expect(nodes.find((node: Answer['data']) => node.id === event.id).type).toBe('outbound.initiated');
 
     const forwards: string[] = [];
-    for (let after = ''; ; ) {
+    for (let after = ''; ;) {
       const { edges, pageInfo } = await page(`first: 3${after}`);
       forwards.push(...edges.map((edge: Answer['data']) => edge.node.id));
       if (!pageInfo.hasNextPage) break;
       after = `, after: "${pageInfo.endCursor}"`;
     }
     const backwards: string[] = [];
-    for (let before = ''; ; ) {
+    for (let before = ''; ;) {
       const { edges, pageInfo } = await page(`last: 3${before}`);
       backwards.unshift(...edges.map((edge: Answer['data']) => edge.node.id));
       if (!pageInfo.hasPreviousPage) break;
@@ -310,7 +314,10 @@ test("a patient's timeline tells the whole story of a call, newest first, forwar
     expect(forwards).toEqual(ids);
     expect(backwards).toEqual(ids);
     const some = await page('first: 50, types: ["call.ringing", "call.answered"]');
-    expect(some.edges.map((edge: Answer['data']) => edge.node.type)).toEqual(['call.answered', 'call.ringing']);
+    expect(some.edges.map((edge: Answer['data']) => edge.node.type)).toEqual([
+      'call.answered',
+      'call.ringing',
+    ]);
   }, unlimited));
 
 test('callActivity tells of the calls that its filter names and of no others', () =>
@@ -430,6 +437,7 @@ test('what names no call finds nothing, what cannot name one is refused, and nei
       [list, { filter: { campaignId: 'nonsense' } }],
       [list, { filter: { tag: 'é😀' } }],
       [list, { filter: { metadata: { room: 12 } } }],
+      [list, { filter: { metadata: 'room' } }],
     ] as const) {
       const { data, errors } = await app.ask(query, variables);
       expect({ variables, errors }).toEqual({ variables, errors: undefined });
@@ -443,8 +451,6 @@ test('what names no call finds nothing, what cannot name one is refused, and nei
       [list, { filter: { tag: '\0' } }],
       [list, { filter: { metadata: { room: '\0' } } }],
       [list, { filter: { metadata: { '\uD800': 'x' } } }],
-      [list, { filter: { metadata: 'room' } }],
-      [list, { filter: { metadata: ['room'] } }],
       [list, { filter: { since: 'yesterday' } }],
       [list, { filter: { until: '2026-13-01T00:00:00Z' } }],
     ] as const) {
@@ -474,15 +480,42 @@ test('a use case spreads its calls over its numbers', () =>
     );
     const useCaseId: string = data.createUseCase.useCase.id;
     const areas = ['201', '202', '203', '205', '206', '207', '208', '209', '210'];
-    const placed = await Promise.all(
-      areas.map((area) => place(app, line('0101', area), { useCaseId: useCaseId.toUpperCase() })),
-    );
+    const seen = await watch(app);
+    const placed = await Promise.all(areas.map((area) => place(app, line('0101', area), { useCaseId })));
     const from = placed.map(({ call }) => call.phoneFrom);
     for (const phone of phones) expect(from.filter((one) => one === phone)).toHaveLength(3);
-    const { data: known } = await app.ask('query ($id: ID) { call(id: $id) { useCase { id } } }', {
-      id: placed[0].call.id,
+    await eventually(() =>
+      expect([...seen.values()].filter((told) => told.includes('BUSY'))).toHaveLength(9),
+    );
+  }, unlimited));
+
+test('an id is the same in capitals', () =>
+  withApp(async (app) => {
+    const { numberId, serviceId } = await setUp(app, ours);
+    const patientId = await addPatient(app, line('0101'));
+    const { data } = await app.ask(
+      `mutation ($numberIds: [ID!]!) { createUseCase(input: { name: "Recall", channel: VOICE, numberIds: $numberIds }) {
+        ... on UseCasePayload { useCase { id numbers { id } } } } }`,
+      { numberIds: [numberId.toUpperCase()] },
+    );
+    expect(data.createUseCase.useCase.numbers).toEqual([{ id: numberId }]);
+    const useCaseId: string = data.createUseCase.useCase.id;
+    const answer = await app.ask(
+      `mutation ($input: PlaceCallInput!) { placeCall(input: $input) { ... on PlaceCallPayload {
+        call { id patient { id } useCase { id } service { id } } } } }`,
+      {
+        input: {
+          ...{ patientId: patientId.toUpperCase(), serviceId: serviceId.toUpperCase(), reason: 'Check-up' },
+          useCaseId: useCaseId.toUpperCase(),
+        },
+      },
+    );
+    expect(answer.errors).toBeUndefined();
+    const { call } = answer.data.placeCall;
+    expect(call).toMatchObject({
+      ...{ patient: { id: patientId }, useCase: { id: useCaseId }, service: { id: serviceId } },
     });
-    expect(known.call.useCase).toEqual({ id: useCaseId });
+    expect((await app.follow(call.id.toUpperCase(), isOver)).at(-1)).toBe('BUSY');
   }, unlimited));
 
 test('a number of ours makes ten calls a minute, and the eleventh is told when to come again', () =>

@@ -7,7 +7,10 @@ const everyMs = 20;
  * Waits until `probe` answers something other than false, null and undefined, and does not throw; answers that.
  * At the deadline, in milliseconds, it throws with what it last saw: pass a string that says so instead of `false`.
  */
-export async function eventually<T>(probe: () => T | Promise<T>, deadlineMs = 5_000): Promise<NonNullable<T>> {
+export async function eventually<T>(
+  probe: () => T | Promise<T>,
+  deadlineMs = 5_000,
+): Promise<NonNullable<T>> {
   const deadline = performance.now() + deadlineMs;
   for (;;) {
     let seen: unknown;

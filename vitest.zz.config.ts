@@ -1,0 +1,15 @@
+import { defineConfig } from 'vitest/config';
+
+/** Node itself loads the code (type stripping), so that tests resolve modules exactly as production does. */
+export default defineConfig({
+  test: {
+    experimental: { viteModuleRunner: false },
+    globalSetup: ['test/support/services.ts'],
+    include: ['test/contract/zz-loop.probe.ts'],
+    pool: 'forks',
+    maxWorkers: 2,
+    testTimeout: 20_000,
+    hookTimeout: 60_000,
+    reporters: ['default'],
+  },
+});
