@@ -5,6 +5,6 @@ export default defineConfig({
   test: {
     experimental: { viteModuleRunner: false },
     include: ['test/architecture.test.ts'],
-    reporters: ['dot'],
+    reporters: ['default'],
   },
 });

@@ -27,47 +27,40 @@ async function tell(client: ApiClient): Promise<void> {
   await importPatients(client);
 
   say('\n2. May we call Maria Alvarez about her lab results?');
+  const patientId = await ask(client);
+
+  say('\n3. Calling her, and watching the call as it happens.');
+  const wanted = { patientId, phoneFrom: ourNumber, purpose: 'LAB_RESULTS', tags: ['demo'] } as const;
+  const call = await place(client, { ...wanted, reason: 'Lab results are in', goal: 'Ask her to call back' });
+  const sid = await follow(client, call);
+
+  say('\n4. She asked to be called back: the second call knows the first.');
+  const reason = 'Call back, as she asked';
+  const callback = await place(client, { ...wanted, reason, derivedFromCallSid: sid });
+  await follow(client, callback);
+
+  say('\n5. Her timeline, newest first.');
+  await timeline(client, patientId);
+
+  say('\n6. The chain of calls that the last one belongs to.');
+  await chain(client, callback);
+}
+
+async function ask(client: ApiClient): Promise<string> {
   const patient = (await client.run(FindPatientDocument, { search: 'alvarez' })).patients.edges[0]?.node;
   if (!patient) throw new Error('Maria Alvarez was not imported');
   const { allowed, basis, blocks } = patient.canContact;
   say(`   ${patient.name}, born ${patient.birthDate}, ${patient.phone}`);
-  say(
-    allowed
-      ? `   Yes: ${words(basis ?? '')}, because she gave this number to the clinic.`
-      : `   No: ${blocks.map(words).join(', ')}.`,
-  );
+  const grounds = `${words(basis ?? '')}, because she gave this number to the clinic`;
+  say(allowed ? `   Yes: ${grounds}.` : `   No: ${blocks.map(words).join(', ')}.`);
+  return patient.id;
+}
 
-  say('\n3. Calling her, and watching the call as it happens.');
-  const first = {
-    patientId: patient.id,
-    reason: 'Lab results are in',
-    goal: 'Ask her to call the clinic back',
-  };
-  const call = await place(client, {
-    ...first,
-    phoneFrom: ourNumber,
-    purpose: 'LAB_RESULTS',
-    tags: ['demo'],
-  });
-  const sid = await follow(client, call);
-
-  say('\n4. She asked to be called back: the second call knows the first.');
-  const callback = await place(client, {
-    patientId: patient.id,
-    phoneFrom: ourNumber,
-    purpose: 'LAB_RESULTS',
-    reason: 'Call back, as she asked',
-    derivedFromCallSid: sid,
-  });
-  await follow(client, callback);
-
-  say('\n5. Her timeline, newest first.');
-  await timeline(client, patient.id);
-
-  say('\n6. The chain of calls that the last one belongs to.');
-  const chain = (await client.run(ChainDocument, { callId: callback })).call?.chain ?? [];
-  for (const [index, link] of chain.entries())
-    say(`   ${'  '.repeat(index)}${index > 0 ? '-> ' : ''}${link.reason} (${words(link.status)})`);
+async function chain(client: ApiClient, callId: string): Promise<void> {
+  const links = (await client.run(ChainDocument, { callId })).call?.chain ?? [];
+  for (const [index, { reason, status }] of links.entries()) {
+    say(`   ${'  '.repeat(index)}${index > 0 ? '-> ' : ''}${reason} (${words(status)})`);
+  }
 }
 
 async function importPatients(client: ApiClient): Promise<void> {
