@@ -30,7 +30,7 @@ async function tell(client: ApiClient): Promise<void> {
   const patientId = await ask(client);
 
   say('\n3. Calling her, and watching the call as it happens.');
-  const wanted = { patientId, phoneFrom: ourNumber, purpose: 'LAB_RESULTS', tags: ['demo'] } as const;
+  const wanted = { patientId, phoneFrom: ourNumber, purpose: 'LAB_RESULTS' as const, tags: ['demo'] };
   const call = await place(client, { ...wanted, reason: 'Lab results are in', goal: 'Ask her to call back' });
   const sid = await follow(client, call);
 
