@@ -21,6 +21,7 @@ const tables = [
   'event_log',
   'idempotency_key',
   'imported_resource',
+  'log_position',
   'outbox',
   'patient',
   'phone_number',
@@ -164,6 +165,11 @@ const statements = [
   "content_hash" text not null,
   "event_id" uuid not null,
   primary key ("workspace_id", "source_system", "reference")
+)`,
+  `create table "log_position" (
+  "name" text not null,
+  "cursor" bigint not null,
+  primary key ("name")
 )`,
   `create table "outbox" (
   "position" bigint not null,

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { openAccess } from './access.ts';
 import { openAttempts, type Attempts } from './attempt.ts';
 import { openCarrier } from './carrier.ts';
@@ -35,6 +36,9 @@ export interface Program {
 
 /** How many connections to Postgres a process has at most. */
 const poolSize = 20;
+
+/** How long closing waits for reads that nobody waits for any more, in milliseconds. */
+const idleMs = 3_000;
 
 interface Opening {
   config: Config;
@@ -103,7 +107,7 @@ async function openCore(opening: Opening) {
   const { log, clock, opened } = opening;
   const { databaseUrl, natsUrl } = await openServices(opening);
   const world = await openWorld({ databaseUrl, poolSize });
-  opened(() => world.close());
+  opened(() => closeWorld(world));
   await world.migrate();
   const stream = await openStream({ url: natsUrl, log });
   opened(() => stream.close());
@@ -132,6 +136,17 @@ async function openCore(opening: Opening) {
         })
       ).length === 0,
   };
+}
+
+/**
+ * Closes the world once its connections are idle. A request that was answered by an error may still have reads under
+ * way, and Kysely never gives back a connection that arrives while it closes: pg's pool would wait for it for ever.
+ */
+async function closeWorld(world: World): Promise<void> {
+  const pool = await world.orm.em.getConnection().getNativeClient();
+  const deadline = performance.now() + idleMs;
+  while (pool.totalCount + pool.waitingCount > pool.idleCount && performance.now() < deadline) await sleep(5);
+  await world.close();
 }
 
 /** The server, the carrier, and the jobs between them. The carrier is told the URL that the server has got. */

@@ -136,8 +136,7 @@ export async function openStream(options: { url: string; log?: (line: string) =>
       opt_start_seq: delivered + 1,
     });
     const messages = await consumer.consume(pull);
-    const stop = () => messages.stop();
-    from.signal.addEventListener('abort', stop);
+    const stop = stopWith(messages, from.signal);
     const watchdog = watch(messages, () => delivered);
     try {
       for await (const message of messages) {
@@ -152,16 +151,17 @@ export async function openStream(options: { url: string; log?: (line: string) =>
     return delivered;
   }
 
-  /** An ordered consumer can stall for most of a minute after a server was killed: compare with the stream and begin anew. */
+  /** An ordered consumer can stall for most of a minute after a server was killed: one that is behind and still is begun anew. */
   function watch(messages: ConsumerMessages, delivered: () => number) {
-    let behindSince = 0;
+    let seen = delivered();
+    let movedAt = performance.now();
     return setInterval(() => {
       manager.streams
         .info(name)
         .then(({ state }) => {
-          if (state.last_seq === delivered()) behindSince = 0;
-          else if (behindSince === 0) behindSince = performance.now();
-          else if (performance.now() - behindSince > stallMs) messages.stop();
+          if (delivered() !== seen || state.last_seq === seen) movedAt = performance.now();
+          else if (performance.now() - movedAt > stallMs) messages.stop();
+          seen = delivered();
         })
         .catch(() => {});
     }, 1_000);
@@ -170,8 +170,20 @@ export async function openStream(options: { url: string; log?: (line: string) =>
   /**
    * A durable pull consumer: `react` is woken for every event that was published since it last returned, also by
    * another process or before a restart. A message is only a wake-up; what is to be done is read from the log.
+   * Whatever fails is begun anew, `react` too. Ends when the signal is given.
    */
   async function consume(durable: string, react: () => Promise<void>, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted && !connection.isClosed()) {
+      try {
+        await consumeOnce(durable, react, signal);
+      } catch (error) {
+        options.log?.(`consuming as ${durable} anew: ${(error as Error).message}`);
+        await sleep(200);
+      }
+    }
+  }
+
+  async function consumeOnce(durable: string, react: () => Promise<void>, signal: AbortSignal) {
     await ensure();
     await manager.consumers.add(name, {
       durable_name: durable,
@@ -181,16 +193,15 @@ export async function openStream(options: { url: string; log?: (line: string) =>
       max_ack_pending: 1_000,
     });
     const consumer = await js.consumers.get(name, durable);
-    const messages = await consumer.consume(pull);
-    signal.addEventListener('abort', () => messages.stop());
-    await react();
-    for await (const message of messages) {
-      if (messages.getPending() > 0 && messages.getReceived() % pull.max_messages !== 0) {
-        message.ack();
-        continue;
-      }
+    // A wiped stream has lost its consumers: end, and make it again.
+    const messages = await consumer.consume({ ...pull, abort_on_missing_resource: true });
+    const stop = stopWith(messages, signal);
+    try {
       await react();
-      message.ack();
+      await reactTo(messages, react);
+    } finally {
+      messages.stop();
+      signal.removeEventListener('abort', stop);
     }
   }
 
@@ -210,6 +221,36 @@ export async function openStream(options: { url: string; log?: (line: string) =>
 
 /** JetStream: carries every event to whoever waits for it. */
 export type Stream = Awaited<ReturnType<typeof openStream>>;
+
+/** Stops reading when the signal is given, or has been. The answer is what listens for it. */
+function stopWith(messages: ConsumerMessages, signal: AbortSignal): () => void {
+  const stop = () => messages.stop();
+  signal.addEventListener('abort', stop);
+  if (signal.aborted) stop();
+  return stop;
+}
+
+/** Reacts once to all messages that came before the reaction began, and acknowledges them when it is done. */
+async function reactTo(messages: ConsumerMessages, react: () => Promise<void>): Promise<void> {
+  let waiting: JsMsg[] = [];
+  let busy = false;
+  let reacting = Promise.resolve();
+  const drain = async () => {
+    busy = true;
+    while (waiting.length > 0) {
+      const seen = waiting;
+      waiting = [];
+      await react();
+      for (const message of seen) message.ack();
+    }
+    busy = false;
+  };
+  for await (const message of messages) {
+    waiting.push(message);
+    if (!busy) reacting = drain().catch((error: Error) => messages.stop(error));
+  }
+  await reacting;
+}
 
 const subjectOf = ({ workspaceId, entityType, entityId, type }: Notice) =>
   `world.${workspaceId}.${entityType.toLowerCase()}.${entityId}.${type}`;

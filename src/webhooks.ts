@@ -68,17 +68,9 @@ export function openWebhooks({ world, carrier, attempts, clock, log }: Tools) {
     await attempts.record(call, (current) => progress.hear(current, heard), carrierOf(call));
   }
 
-  /** A machine is told nothing: the greeting may name what only the patient may hear (C-50). */
   async function detected(call: Call, parameters: Record<string, string>): Promise<void> {
     const detail = parameters['AnsweredBy'] ?? 'unknown';
-    const row = await attempts.record(
-      call,
-      (current) => progress.detect(current, detail, clock.now()),
-      carrierOf(call),
-    );
-    if (row.answeredBy !== 'MACHINE' || calls.isOver(row) || !row.sid) return;
-    const heard = await carrier.hangUp(row.sid, 'completed', clock.now());
-    await attempts.record(row, (current) => progress.hear(current, heard), carrierOf(call));
+    await attempts.record(call, (current) => progress.detect(current, detail, clock.now()), carrierOf(call));
   }
 
   /** What is said when the call is answered; the request itself tells that it was. */

@@ -3,10 +3,6 @@ import { Migrator } from '@mikro-orm/migrations';
 import { CompiledQuery, sql } from 'kysely';
 import pg from 'pg';
 import { migrations } from '../migrations/index.ts';
-import * as calls from './domain/call.ts';
-import * as progress from './domain/call-progress.ts';
-import * as contacts from './domain/contact.ts';
-import * as events from './domain/event.ts';
 import {
   fold,
   foldOf,
@@ -17,35 +13,13 @@ import {
   type Row,
   type Table,
 } from './domain/event.ts';
-import * as imports from './domain/import.ts';
-import * as patients from './domain/patient.ts';
-import * as workspaces from './domain/workspace.ts';
 import { newId } from './clock.ts';
 import { openLog } from './world/log.ts';
 import { lead } from './world/leader.ts';
 import { openRates } from './world/rate.ts';
 import { insertInto, openReads, type Database } from './world/read.ts';
+import { tables } from './world/tables.ts';
 import { shapeOf, whereSql, writeStatement, type Where, type Written } from './world/sql.ts';
-
-/** Every table that the product declares; migrations and tests hold the database against them. */
-export const tables = [
-  events.table,
-  events.outbox,
-  events.log,
-  workspaces.table,
-  workspaces.apiKeys,
-  workspaces.services,
-  workspaces.phoneNumbers,
-  workspaces.useCases,
-  workspaces.idempotencyKeys,
-  workspaces.requestWindows,
-  workspaces.carrierPaces,
-  patients.table,
-  contacts.table,
-  calls.table,
-  progress.watches,
-  imports.table,
-];
 
 /** A row with the events that a change added to it. */
 export interface Change<R> {

@@ -81,6 +81,13 @@ export const log = defineEntity({
   indexes: [{ name: 'event_log_workspace', properties: ['workspaceId', 'globalSeq'] }],
 });
 
+/** How far each follower of the log has come. */
+export const positions = defineEntity({
+  name: 'LogPosition',
+  tableName: 'log_position',
+  properties: { name: p.text().primary(), cursor: p.bigint('number') },
+});
+
 /** How the product came to know: over the API, from a job, a trigger, the agent, the carrier or an import. */
 export type Source = 'api' | 'job' | 'trigger' | 'agent' | 'carrier' | 'import';
 

@@ -1,4 +1,5 @@
 import schedule from 'node-schedule';
+import { hangUpMachines } from './hang-up-machines.ts';
 import { relayEvents } from './relay-events.ts';
 import { sweepCalls, type Sweep } from './sweep-calls.ts';
 import type { Clock } from '../clock.ts';
@@ -18,6 +19,7 @@ const onTheClock: Record<string, { rule: string; run: (tools: JobTools, now: Dat
 /** What happens on the stream, for as long as the process lives. */
 const onTheStream: Record<string, (tools: JobTools, signal: AbortSignal) => Promise<void>> = {
   'relay-events': relayEvents,
+  'hang-up-machines': hangUpMachines,
 };
 
 /** Starts every job. The answer stops them, and resolves when what was under way is done. */

@@ -8,6 +8,12 @@ const batch = 500;
 /** The safety net beneath the wake-ups, in milliseconds. */
 const pollMs = 250;
 
+/** How soon a stream that could not be reached or trusted is asked again, in milliseconds. */
+const retryMs = 50;
+
+/** After how many idle polls the stream is asked for its tail: it may have lost its end, or been wiped. */
+const recheck = 8;
+
 /** What the relay needs. */
 interface Relay {
   world: World;
@@ -23,12 +29,14 @@ export async function relayEvents(relay: Relay, signal: AbortSignal): Promise<vo
   while (!signal.aborted) {
     try {
       await relay.world.lead('relay', signal, async (session) => {
-        let tail: Tail | null = null;
+        const copy: Copy = { tail: null, trouble: null };
+        let idle = 0;
         while (session.alive()) {
           const placed = await relay.world.sequence(batch);
-          const { published, end } = await publishMore(relay, tail);
-          tail = end;
-          if (placed === 0 && published === 0) await session.wait(tail ? pollMs : 50);
+          const published = await publishMore(relay, copy);
+          idle = placed + published === 0 ? idle + 1 : 0;
+          if (idle > 0) await session.wait(copy.tail ? pollMs : retryMs);
+          if (idle % recheck === recheck - 1) copy.tail = null;
         }
       });
     } catch (error) {
@@ -39,20 +47,31 @@ export async function relayEvents(relay: Relay, signal: AbortSignal): Promise<vo
   }
 }
 
-/** Publishes what the stream lacks. A stream that cannot be reached or trusted is asked for its tail again. */
-async function publishMore(
-  relay: Relay,
-  known: Tail | null,
-): Promise<{ published: number; end: Tail | null }> {
+/** What the leader remembers of the stream. */
+interface Copy {
+  /** Where it ends; null: ask it. */
+  tail: Tail | null;
+  /** Why it could not be reached or trusted: told once, not at every attempt. */
+  trouble: string | null;
+}
+
+/** Publishes what the stream lacks; answers how much. A stream that cannot be reached or trusted is asked for its tail again. */
+async function publishMore(relay: Relay, copy: Copy): Promise<number> {
   try {
-    const tail = known ?? (await trustedTail(relay));
-    const notices = await relay.world.noticesAfter(tail.cursor, batch);
-    if (notices.length === 0) return { published: 0, end: tail };
-    const logId = (await relay.world.logId()) ?? '';
-    return { published: notices.length, end: await relay.stream.publish(notices, tail, logId) };
+    copy.tail ??= await trustedTail(relay);
+    const notices = await relay.world.noticesAfter(copy.tail.cursor, batch);
+    if (notices.length > 0) {
+      const logId = (await relay.world.logId()) ?? '';
+      copy.tail = await relay.stream.publish(notices, copy.tail, logId);
+    }
+    copy.trouble = null;
+    return notices.length;
   } catch (error) {
-    relay.log('the stream is read again', error);
-    return { published: 0, end: null };
+    copy.tail = null;
+    const trouble = String(error);
+    if (trouble !== copy.trouble) relay.log('the stream is read again', error);
+    copy.trouble = trouble;
+    return 0;
   }
 }
 

@@ -255,7 +255,8 @@ builder.subscriptionFields((t) => ({
     authScopes: { scope: 'calls:read' },
     args: { id: t.arg.id({ required: true }) },
     description: 'Every change of one call, first the state it is in now.',
-    subscribe: async (_, { id }, { live, world, workspaceId }) => {
+    subscribe: async (_, given, { live, world, workspaceId }) => {
+      const id = given.id.toLowerCase(); // as events have it
       const where = { workspaceId: { eq: workspaceId }, id: { eq: id } };
       const updates =
         isId(id) && (await live.watchRow(workspaceId, id, () => world.findOne<Row>(calls.table, where)));

@@ -43,7 +43,10 @@ export const phone = z.string().regex(e164, {
   error: 'Must be E.164: + and 1 to 15 digits, the first of them 1 to 9, such as +14155550100.',
 });
 
-export const uuid = z.guid({ error: 'Must be an id, such as 01890a5d-ac96-774b-bcce-b302099a8057.' });
+/** An id; in capitals it is the same one. */
+export const uuid = z
+  .guid({ error: 'Must be an id, such as 01890a5d-ac96-774b-bcce-b302099a8057.' })
+  .toLowerCase();
 
 /** Whether a text can name anything: ids are UUIDs. */
 export const isId = (id: string): boolean => uuid.safeParse(id).success;

@@ -25,6 +25,7 @@ export async function lead(
     connectionString: databaseUrl,
     application_name: `callwell ${name}`,
     keepAlive: true,
+    connectionTimeoutMillis: 10_000,
   });
   let alive = true;
   let noticed = false;
@@ -39,7 +40,8 @@ export async function lead(
     noticed = true;
     wake();
   });
-  signal.addEventListener('abort', () => wake());
+  const leave = () => wake();
+  signal.addEventListener('abort', leave);
   /** What was noticed while nobody waited counts: no append is slept over. */
   const wait = async (milliseconds: number) => {
     if (!noticed && alive && !signal.aborted) {
@@ -61,6 +63,7 @@ export async function lead(
     await client.query('listen outbox');
     await work({ wait, alive: isOn });
   } finally {
+    signal.removeEventListener('abort', leave);
     await client.end().catch(() => {});
   }
 }

@@ -120,7 +120,17 @@ export function openLog(database: Database) {
       where l.global_seq = ${cursor} and t.id = ${eventId}`)
     ).length > 0;
 
-  return { sequence, noticesAfter, log, timeline, eventsOf, logId, logHolds };
+  /** How far a follower of the log has come; 0: it begins. */
+  const position = async (name: string) =>
+    (await query<{ cursor: number }>(sql`select cursor from log_position where name = ${name}`))[0]?.cursor ??
+    0;
+
+  /** Moves a follower on, unless another process has done so already. */
+  const advance = (name: string, from: number, to: number) =>
+    query(sql`insert into log_position as p (name, cursor) values (${name}, ${to})
+      on conflict (name) do update set cursor = excluded.cursor where p.cursor = ${from}`);
+
+  return { position, advance, sequence, noticesAfter, log, timeline, eventsOf, logId, logHolds };
 }
 
 /** What of a patient's timeline is wanted. `after` is a place in it: an instant and a position. */

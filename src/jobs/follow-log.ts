@@ -1,0 +1,36 @@
+import type { Stream } from '../stream.ts';
+import type { World } from '../world.ts';
+import type { Notice } from '../world/log.ts';
+
+/** How many events are read at once. */
+const batch = 500;
+
+/** What following needs. */
+interface Follower {
+  world: World;
+  stream: Stream;
+}
+
+/**
+ * Reacts to every event of some types, in the order of the log, whichever process is alive: the durable consumer only
+ * wakes it, the log is what it reads, and how far it has come is kept in Postgres. A reaction may be repeated after a
+ * crash, and by two processes at once, so it must be harmless when it is.
+ */
+export async function followLog(
+  { world, stream }: Follower,
+  reaction: { name: string; types: string[]; react: (notice: Notice) => Promise<void> },
+  signal: AbortSignal,
+): Promise<void> {
+  const { name, types, react } = reaction;
+  const catchUp = async () => {
+    for (;;) {
+      const position = await world.position(name);
+      const notices = await world.noticesAfter(position, batch);
+      const last = notices.at(-1);
+      if (!last || signal.aborted) return;
+      for (const notice of notices) if (types.includes(notice.type)) await react(notice);
+      await world.advance(name, position, last.cursor);
+    }
+  };
+  await stream.consume(name, catchUp, signal);
+}

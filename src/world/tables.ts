@@ -1,0 +1,28 @@
+import * as calls from '../domain/call.ts';
+import * as progress from '../domain/call-progress.ts';
+import * as contacts from '../domain/contact.ts';
+import * as events from '../domain/event.ts';
+import * as imports from '../domain/import.ts';
+import * as patients from '../domain/patient.ts';
+import * as workspaces from '../domain/workspace.ts';
+
+/** Every table that the product declares; migrations and tests hold the database against them. */
+export const tables = [
+  events.table,
+  events.outbox,
+  events.log,
+  events.positions,
+  workspaces.table,
+  workspaces.apiKeys,
+  workspaces.services,
+  workspaces.phoneNumbers,
+  workspaces.useCases,
+  workspaces.idempotencyKeys,
+  workspaces.requestWindows,
+  workspaces.carrierPaces,
+  patients.table,
+  contacts.table,
+  calls.table,
+  progress.watches,
+  imports.table,
+];
