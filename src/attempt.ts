@@ -8,7 +8,8 @@ import * as contacts from './domain/contact.ts';
 import type { By, Event } from './domain/event.ts';
 import { CarrierRefusal, NotFoundRefusal } from './domain/refusal.ts';
 import { openIntents, type Wanted } from './attempt/intent.ts';
-import type { World } from './world.ts';
+import { releaseKey } from './idempotency.ts';
+import type { Transaction, World } from './world.ts';
 
 /** What an attempt is made with. */
 export interface Tools {
@@ -48,19 +49,24 @@ export function openAttempts(tools: Tools) {
     const recorded = await intents.record(wanted, { ...by, now: clock.now() });
     if (recorded.replayed) return answered(recorded);
     const { call } = recorded;
-    const answer = await carrier.dial({
-      workspaceId: call.workspaceId,
-      callId: call.id,
-      to: call.phoneTo,
-      from: call.phoneFrom,
-    });
-    const now = clock.now();
-    const settled = await record(call, (current) => progress.answer(current, answer), {
+    const order = { workspaceId: call.workspaceId, callId: call.id, to: call.phoneTo, from: call.phoneFrom };
+    const answer = await carrier.dial(order);
+    const told: By = {
       ...by,
+      actor: 'carrier',
       source: 'carrier',
-      now,
-    });
-    if (answer.outcome === 'rejected' && answer.retryable) await intents.release(wanted, by);
+      now: clock.now(),
+      causationId: recorded.event.id,
+    };
+    const mayTryAgain = answer.outcome === 'rejected' && answer.retryable;
+    const settled = await record(
+      call,
+      (current) => progress.answer(current, answer),
+      told,
+      async (tx) => {
+        if (mayTryAgain) await releaseKey(tx, call.workspaceId, wanted.idempotencyKey);
+      },
+    );
     return answered({ ...recorded, call: settled });
   }
 
@@ -81,8 +87,14 @@ export function openAttempts(tools: Tools) {
     throw new CarrierRefusal(data.message, data);
   }
 
-  /** Records what is news of a call; with its end, the end of the attempt at its number. */
-  async function record(call: Call, decide: (call: Call) => Fact[], by: By): Promise<Call> {
+  /** Records what is news of a call; with its end, the end of the attempt at its number, and whatever else ends with it. */
+  async function record(
+    call: Call,
+    decide: (call: Call) => Fact[],
+    cause: By,
+    atTheEnd?: (tx: Transaction) => Promise<void>,
+  ): Promise<Call> {
+    const by = { ...cause, correlationId: call.id };
     const simple = await world.change(calls, call.id, (current) => unlessOver(decide(current)), by);
     if (simple.events.length > 0 || decide(simple.row).length === 0) return simple.row;
     return world.transact(async (tx) => {
@@ -92,6 +104,7 @@ export function openAttempts(tools: Tools) {
       if (!contact || !current) throw new Error(`call ${call.id} has lost its rows`);
       const { row, events } = tx.decide(calls, current, decide(current), by);
       if (events.length > 0) tx.decide(contacts, contact, contacts.endAttempt(contact, row), by);
+      await atTheEnd?.(tx);
       return row;
     });
   }

@@ -50,6 +50,12 @@ export async function claimKey(tx: Transaction, keyed: Keyed & { resultId: strin
   return claimed.length > 0 ? null : findKey(tx, keyed);
 }
 
+/** Lets a key be used again, because nothing was dialled for it and nothing stands in the way of another try. */
+export async function releaseKey(tx: Transaction, workspaceId: string, key: string | null): Promise<void> {
+  if (key === null) return;
+  await tx.query(sql`delete from idempotency_key where workspace_id = ${workspaceId} and key = ${key}`);
+}
+
 /** The first request with this key has not been answered yet. */
 export const inProgress = (): IdempotencyRefusal =>
   new IdempotencyRefusal(

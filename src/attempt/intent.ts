@@ -59,9 +59,10 @@ export function openIntents({ world, clock, callsPerMinute }: Tools) {
   /** Records the intent with the gate's decision, or refuses and leaves no trace. */
   async function record(wanted: Wanted, by: By): Promise<Placed> {
     const callId = newId(by.now);
+    const correlated = { ...by, correlationId: callId };
     const outcome = await world.transact(async (tx) => {
       const earlier = await claimKey(tx, { ...wanted, operation, input: wanted, by, resultId: callId });
-      return earlier ? { earlier } : { call: await initiate(tx, { wanted, by, callId }) };
+      return earlier ? { earlier } : { call: await initiate(tx, { wanted, by: correlated, callId }) };
     });
     if ('earlier' in outcome) return placed(outcome.earlier, by);
     const { row, events } = outcome.call;
@@ -77,14 +78,6 @@ export function openIntents({ world, clock, callsPerMinute }: Tools) {
     if (!call || !event) throw new Error(`call ${callId} has lost its rows`);
     if (calls.isBeingPlaced(call)) throw inProgress();
     return { call, event, replayed: true };
-  }
-
-  /** Lets a key be used again, because nothing was dialled for it and nothing stands in the way of another try. */
-  async function release({ idempotencyKey }: Wanted, by: By): Promise<void> {
-    if (idempotencyKey === null) return;
-    await world.query(
-      sql`delete from idempotency_key where workspace_id = ${by.workspaceId} and key = ${idempotencyKey}`,
-    );
   }
 
   async function initiate(
@@ -155,7 +148,7 @@ export function openIntents({ world, clock, callsPerMinute }: Tools) {
     return contacts.decide({ ...asked, phone: patient.phone ?? null, contact, open, claimed: null, now });
   }
 
-  return { replay, record, release, mayContact };
+  return { replay, record, mayContact };
 }
 
 /** Who is called, at which number, and what is open there. */
