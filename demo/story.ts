@@ -108,7 +108,7 @@ async function timeline(client: ApiClient, patientId: string): Promise<void> {
 const words = (name: string) => name.toLowerCase().replaceAll('_', ' ');
 
 /** A program of its own in a temporary folder, gone when the story is told. */
-async function withProgram(work: (program: Program) => Promise<void>): Promise<void> {
+async function withProgram(work: (program: Program, key: string) => Promise<void>): Promise<void> {
   const dataDir = mkdtempSync(join(tmpdir(), 'callwell-demo-'));
   const key = randomBytes(24).toString('base64url');
   const settings = { PORT: '0', DEMO: '0', SIM_PACE: '2', DATA_DIR: dataDir, ADMIN_API_KEY: key };
@@ -120,7 +120,7 @@ async function withProgram(work: (program: Program) => Promise<void>): Promise<v
   say('Starting a program of its own ...\n');
   const program = await startProgram(config, () => {});
   try {
-    await work(program);
+    await work(program, key);
   } finally {
     await program.stop();
     await sleep(0);
@@ -128,8 +128,8 @@ async function withProgram(work: (program: Program) => Promise<void>): Promise<v
   }
 }
 
-await withProgram(async (program) => {
-  const client = openClient(program.url, program.adminKey ?? '');
+await withProgram(async (program, key) => {
+  const client = openClient(program.url, key);
   await tell(client).finally(() => void client.close());
   say(
     '\nThat is the story. `npm start` keeps a program running, with sample patients and a few calls of its own.',

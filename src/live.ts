@@ -38,8 +38,11 @@ export function openLive(options: {
   let waiting: Notice[] = [];
   let busy = false;
 
-  /** Follows the stream until the signal is given; resolves once nothing more can be missed. */
+  /** Follows the stream until the signal is given, which ends all subscriptions; resolves once nothing more can be missed. */
   function start(signal: AbortSignal): Promise<void> {
+    signal.addEventListener('abort', () => {
+      for (const queue of [...subscribers.values()].flatMap((peers) => [...peers])) void queue.return();
+    });
     return new Promise((resolve, reject) => {
       options.stream.follow(take, signal, () => resolve()).catch(reject);
     });

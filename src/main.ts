@@ -25,7 +25,7 @@ async function main(): Promise<void> {
 function banner(program: Program, config: Config): string {
   const key = program.adminKey
     ? `  key        ${program.adminKey}   (shown this once)`
-    : '  key        the one that was shown at the first start';
+    : `  key        ${config.adminApiKey ? 'the one in ADMIN_API_KEY' : 'the one that was shown at the first start'}`;
   const lines = [
     '',
     'Callwell is ready.',

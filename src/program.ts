@@ -26,7 +26,7 @@ export interface Program {
   world: World;
   clock: RunningClock;
   workspaceId: string;
-  /** The first key; null when it was shown at an earlier start. */
+  /** The first key, when it was made just now; null: it is configured, or was shown at an earlier start. */
   adminKey: string | null;
   simulatorUrl: string | null;
   /** Why the clock does not show real time; null: it does. */

@@ -84,19 +84,19 @@ export function openWorkspaces({ world, clock }: { world: World; clock: Clock })
     return { apiKey, secret };
   }
 
-  /** The first key: the one that is configured, else one that is made when there is none yet. Null: nothing is to be shown. */
+  /** Sees to a first key: the one that is configured, else one that is made. Answers only one that it has just made. */
   async function ensureAdminKey(workspaceId: string, configured: string | null): Promise<string | null> {
     const secretHash = configured === null ? null : hashOfSecret(configured);
     const where =
       secretHash === null ? { workspaceId: { eq: workspaceId } } : { secretHash: { eq: secretHash } };
-    if (await world.findOne(workspaces.apiKeys, where)) return configured;
+    if (await world.findOne(workspaces.apiKeys, where)) return null;
     const scopes = [...workspaces.scopes];
     const { secret } = await addKey(workspaceId, {
       name: 'admin',
       scopes,
       ...(configured === null ? {} : { secret: configured }),
     });
-    return secret;
+    return configured === null ? secret : null;
   }
 
   /** A new workspace with a first key, which has every scope that stays within it. */

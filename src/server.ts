@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { GraphQLError } from 'graphql';
 import { createYoga, type Plugin } from 'graphql-yoga';
 import type { Context } from './context.ts';
@@ -8,6 +9,9 @@ import { SlowSubscriber } from './live.ts';
 import { schema } from './resolvers/index.ts';
 import { serveSockets } from './server/sockets.ts';
 import type { Answered, Incoming } from './webhooks.ts';
+
+/** How long requests under way may take when the server closes, in milliseconds. */
+const drainMs = 5_000;
 
 /** The largest body of a GraphQL request without a file, in bytes. */
 const bodyLimit = 262_144;
@@ -69,6 +73,7 @@ export async function openServer(
       const closed = new Promise<void>((resolve) => {
         server.close(() => resolve());
       });
+      await Promise.race([closed, sleep(drainMs, undefined, { ref: false })]);
       server.closeAllConnections();
       await closed;
     },
