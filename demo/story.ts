@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
@@ -110,6 +110,7 @@ const words = (name: string) => name.toLowerCase().replaceAll('_', ' ');
 /** A program of its own in a temporary folder, gone when the story is told. */
 async function withProgram(work: (program: Program, key: string) => Promise<void>): Promise<void> {
   const dataDir = mkdtempSync(join(tmpdir(), 'callwell-demo-'));
+  chmodSync(dataDir, 0o755); // as root Postgres runs as somebody else, who must get there
   const key = randomBytes(24).toString('base64url');
   const settings = { PORT: '0', DEMO: '0', SIM_PACE: '2', DATA_DIR: dataDir, ADMIN_API_KEY: key };
   const config = readConfig({

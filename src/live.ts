@@ -13,6 +13,9 @@ export interface Happening {
 /** How many happenings may wait for one subscriber before it is cut off. */
 const queueLimit = 256;
 
+/** How many events are read and handed out at once: well below the limit, so that only who does not read reaches it. */
+const deliverBatch = 100;
+
 /** How many events a resuming subscriber is given at a time. */
 const replayBatch = 500;
 
@@ -35,7 +38,7 @@ export function openLive(options: {
 }) {
   const { world } = options;
   const subscribers = new Map<string, Set<Queue>>();
-  let waiting: Notice[] = [];
+  const waiting: Notice[] = [];
   let busy = false;
 
   /** Follows the stream until the signal is given, which ends all subscriptions; resolves once nothing more can be missed. */
@@ -57,13 +60,12 @@ export function openLive(options: {
   async function drain(): Promise<void> {
     busy = true;
     while (waiting.length > 0) {
-      const batch = waiting;
-      waiting = [];
+      const batch = waiting.splice(0, deliverBatch);
       try {
         await deliver(batch);
       } catch (error) {
         options.log('live events are read again', error);
-        waiting = [...batch, ...waiting];
+        waiting.unshift(...batch);
         await new Promise((resolve) => setTimeout(resolve, 200));
       }
     }
@@ -146,7 +148,9 @@ export function openLive(options: {
   }
 
   /** A workspace's events: those after a cursor, then what happens; each once and in order. */
-  function events(wanted: Omit<LogQuery, 'limit'>): AsyncIterableIterator<Event & { cursor: number }> {
+  function events(
+    wanted: Pick<LogQuery, 'workspaceId' | 'after' | 'types' | 'patientId'>,
+  ): AsyncIterableIterator<Event & { cursor: number }> {
     const { types, patientId } = wanted;
     const queue = register(
       wanted.workspaceId,
@@ -155,17 +159,18 @@ export function openLive(options: {
     let cursor = wanted.after ?? 0;
     let replayed: (Event & { cursor: number })[] = [];
     let replaying = wanted.after !== undefined;
-    if (replaying) queue.pause();
     return iterate(queue, async () => {
-      while (replaying && replayed.length === 0) {
+      while (replaying && replayed.length === 0 && !queue.closed()) {
+        queue.keep();
         replayed = await world.log({ ...wanted, after: cursor, limit: replayBatch });
-        // Nothing more to read since the queue began to keep what happens: from here on the queue has everything.
-        if (replayed.length > 0) queue.pause();
-        else replaying = !queue.resume();
+        // That was the log's end, and the queue has kept what came after it.
+        if (replayed.length < deliverBatch && queue.skipTo(replayed.at(-1)?.cursor ?? cursor))
+          replaying = false;
+        else queue.pause();
       }
-      const next = replayed.shift() ?? (await queue.nextAfter(cursor));
+      const next = replayed.shift() ?? (await queue.next()).value?.event;
       if (next) ({ cursor } = next);
-      return next;
+      return next ?? null;
     });
   }
 
@@ -185,8 +190,13 @@ export type Live = ReturnType<typeof openLive>;
 function iterate<T>(queue: Queue, next: () => Promise<T | null>): AsyncIterableIterator<T> {
   return {
     next: async () => {
-      const value = await next();
-      return value === null ? { value: undefined, done: true } : { value, done: false };
+      try {
+        const value = queue.closed() ? null : await next();
+        return value === null || queue.closed() ? { value: undefined, done: true } : { value, done: false };
+      } catch (error) {
+        await queue.return(); // nobody returns an iterator that has thrown
+        throw error;
+      }
     },
     return: async () => {
       await queue.return();
@@ -203,7 +213,10 @@ class Queue implements AsyncIterableIterator<Happening> {
   readonly #wants: (happening: Happening) => boolean;
   readonly #leave: () => void;
   #items: Happening[] = [];
+  /** The last event that was given. */
   #cursor: number | null = null;
+  /** The last event that was kept, or need not be. */
+  #newest = 0;
   #state: 'open' | 'paused' | 'overflowed' | 'closed' = 'open';
   #wake = () => {};
 
@@ -213,25 +226,37 @@ class Queue implements AsyncIterableIterator<Happening> {
   }
 
   push(happening: Happening): void {
-    if (this.#state !== 'open' || !this.#wants(happening)) return;
+    if (this.#state !== 'open' || happening.event.cursor <= this.#newest || !this.#wants(happening)) return;
     // What waits is still given; then the subscriber is told where to resume.
     if (this.#items.length >= queueLimit) this.#state = 'overflowed';
-    else this.#items.push(happening);
+    else {
+      this.#items.push(happening);
+      this.#newest = happening.event.cursor;
+    }
     this.#wake();
+  }
+
+  closed(): boolean {
+    return this.#state === 'closed';
   }
 
   /** Keeps nothing, because it is read from the log. */
   pause(): void {
-    if (this.#state !== 'closed') this.#state = 'paused';
+    if (!this.closed()) this.#state = 'paused';
     this.#items = [];
   }
 
-  /** Begins to keep what happens; true when it already did, without a loss. */
-  resume(): boolean {
-    if (this.#state === 'open' || this.#state === 'closed') return true;
+  /** Keeps what happens from now on. */
+  keep(): void {
+    if (!this.closed()) this.#state = 'open';
     this.#items = [];
-    this.#state = 'open';
-    return false;
+  }
+
+  /** Leaves out what happened up to here; false when it has not kept everything. */
+  skipTo(cursor: number): boolean {
+    this.#newest = Math.max(this.#newest, cursor);
+    this.#items = this.#items.filter(({ event }) => event.cursor > cursor);
+    return this.#state === 'open';
   }
 
   async next(): Promise<IteratorResult<Happening, undefined>> {
@@ -248,15 +273,6 @@ class Queue implements AsyncIterableIterator<Happening> {
     const value = this.#items.shift()!;
     this.#cursor = value.event.cursor;
     return { value, done: false };
-  }
-
-  /** The next event after a place in the log; null when the queue was closed. */
-  async nextAfter(cursor: number): Promise<(Event & { cursor: number }) | null> {
-    for (;;) {
-      const { value, done } = await this.next();
-      if (done) return null;
-      if (value.event.cursor > cursor) return value.event;
-    }
   }
 
   return(): Promise<IteratorResult<Happening, undefined>> {

@@ -30,7 +30,10 @@ export interface Change<R> {
 /** Somebody else changed a row between its reading and its writing. */
 class Conflict extends Error {}
 
-/** How often a decision is taken anew before its conflict is a fault. */
+/** How often a change is tried without a lock. */
+const lockFreeAttempts = 3;
+
+/** How often a transaction is taken anew before its conflict is a fault. */
 const attempts = 8;
 
 /** Opens the world model on a Postgres of version 15 or later. `poolSize` is the number of connections, 20 by default. */
@@ -59,21 +62,28 @@ export async function openWorld(options: {
   const reads = openReads(database);
   const log = openLog(database);
 
-  /** Load, decide, append: one read and one write. A conflict decides again, so `decide` must be pure. */
+  /**
+   * Load, decide, append: one read and one write, without a lock. Who loses the race decides again, so `decide` must be
+   * pure; who loses it again and again waits for the row's lock.
+   */
   async function change<R extends Row, F extends Fact>(
     kind: Kind<R, F>,
     id: string,
     decide: (row: R) => F[],
     by: By,
   ): Promise<Change<R>> {
-    for (let attempt = 1; ; attempt += 1) {
-      const found = await readOne(database, kind, { workspaceId: { eq: by.workspaceId }, id: { eq: id } });
+    const where = { workspaceId: { eq: by.workspaceId }, id: { eq: id } };
+    for (let attempt = 1; attempt <= lockFreeAttempts; attempt += 1) {
+      const found = await reads.findOne<R>(kind.table, where);
       const staged = new Staged();
       const row = found ? await upToDate(reads, kind, found) : kind.blank(id, by.workspaceId);
       const next = staged.decide(kind, row, decide(row), by);
       if (await staged.write(database)) return { row: next, events: staged.events };
-      if (attempt === attempts) throw new Error(`${kind.entityType} ${id} kept changing`);
     }
+    return transact(async (tx) => {
+      const row = (await tx.lock(kind, where)) ?? kind.blank(id, by.workspaceId);
+      return tx.decide(kind, row, decide(row), by);
+    });
   }
 
   /** Claims up to `limit` rows that nobody else holds, decides on each in memory, writes them all with one statement. */
@@ -217,10 +227,6 @@ export class Transaction {
 }
 
 type Reads = ReturnType<typeof openReads>;
-
-async function readOne<R extends Row, F extends Fact>(database: Database, kind: Kind<R, F>, where: Where) {
-  return openReads(database).findOne<R>(kind.table, where);
-}
 
 /** A row that an older fold made is folded anew from its events. */
 async function upToDate<R extends Row, F extends Fact>(reads: Reads, kind: Kind<R, F>, row: R): Promise<R> {

@@ -27,7 +27,8 @@ export interface RelayOptions {
 if (import.meta.main) await relay(JSON.parse(process.argv[2] ?? '') as RelayOptions);
 
 async function relay({ databaseUrl, natsUrl }: RelayOptions): Promise<void> {
-  const log = (line: string, error?: unknown) => process.stderr.write(`${line} ${String(error ?? '')}\n`);
+  const log = (line: string, error?: unknown) =>
+    process.stderr.write(`${line}: ${(error as Error | undefined)?.message}\n`);
   const world = await openWorld({ databaseUrl, poolSize: 4 });
   const stream = await openStream({ url: natsUrl, log });
   const lead: typeof world.lead = (name, signal, work) =>
@@ -52,7 +53,7 @@ export function openRelays(options: RelayOptions) {
       stdio: ['ignore', 'pipe', process.env['RELAY_LOG'] ? 'inherit' : 'ignore'],
     });
     running.add(child);
-    createInterface({ input: child.stdout! }).on('line', () => {
+    createInterface({ input: child.stdout }).on('line', () => {
       leader = child;
       terms += 1;
     });

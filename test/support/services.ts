@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -18,6 +18,7 @@ declare module 'vitest' {
 /** Before all tests: a Postgres (DATABASE_URL, else the embedded one) with a migrated template database. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const dataDir = mkdtempSync(join(tmpdir(), 'callwell-test-'));
+  chmodSync(dataDir, 0o755); // as root Postgres runs as somebody else, who must get there
   const given = process.env['DATABASE_URL'];
   const embedded = given ? null : await startPostgres({ dataDir, log: () => {} });
   const postgresUrl = given ?? embedded!.url;
