@@ -1,6 +1,6 @@
 import type { Attempts } from './attempt.ts';
 import type { Context } from './context.ts';
-import type { ApiKey } from './domain/workspace.ts';
+import { covers, type ApiKey } from './domain/workspace.ts';
 import { makeLoaders } from './loaders.ts';
 import { failure } from './schema/builder.ts';
 
@@ -20,7 +20,7 @@ export function openAccess(shared: Shared) {
   const { world, workspaces, clock } = shared;
 
   const keyOf = async (authorization: string | null): Promise<ApiKey | null> => {
-    const secret = /^Bearer (\S+)$/.exec(authorization ?? '')?.[1];
+    const secret = /^bearer (\S+)$/i.exec(authorization ?? '')?.[1];
     return secret ? workspaces.authenticate(secret) : null;
   };
 
@@ -52,8 +52,7 @@ export function openAccess(shared: Shared) {
         source: 'api',
         now: clock.now(),
       }),
-      can: (scope) =>
-        key?.scopes.some((own) => own === scope || own === scope.replace(/:read$/, ':write')) ?? false,
+      can: (scope) => key !== null && covers(key.scopes, scope),
     };
     return context;
   }

@@ -26,10 +26,8 @@ class Secret {
 const port = z.coerce.number().int().min(0).max(65_535);
 const positive = z.coerce.number().positive();
 const count = z.coerce.number().int().positive();
-const secret = z
-  .string()
-  .min(1)
-  .transform((value) => new Secret(value));
+const toSecret = (value: string) => new Secret(value);
+const secret = z.string().min(1).transform(toSecret);
 const url = (...protocols: string[]) =>
   z.string().refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol), {
     message: `expected a URL that starts with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`,
@@ -41,15 +39,11 @@ const settings = {
   PORT: port.default(4000),
   HOST: z.string().min(1).default('127.0.0.1'),
   PUBLIC_URL: url('http:', 'https:').optional(),
-  DATABASE_URL: url('postgres:', 'postgresql:').optional(),
-  NATS_URL: url('nats:', 'tls:').optional(),
+  DATABASE_URL: url('postgres:', 'postgresql:').transform(toSecret).optional(),
+  NATS_URL: url('nats:', 'tls:').transform(toSecret).optional(),
   NATS_SERVER_BIN: z.string().min(1).optional(),
   DATA_DIR: z.string().min(1).default('.data'),
-  ADMIN_API_KEY: z
-    .string()
-    .min(16, 'expected at least 16 characters')
-    .transform((value) => new Secret(value))
-    .optional(),
+  ADMIN_API_KEY: z.string().min(16, 'expected at least 16 characters').transform(toSecret).optional(),
   TWILIO_ACCOUNT_SID: z
     .string()
     .regex(/^AC[0-9a-fA-F]{32}$/, 'expected AC and 32 hexadecimal digits')
@@ -82,6 +76,7 @@ const simulatedAccount = { sid: `AC${'0'.repeat(32)}`, token: new Secret('simula
 
 const secretNames = [
   'DATABASE_URL',
+  'NATS_URL',
   'ADMIN_API_KEY',
   'TWILIO_AUTH_TOKEN',
   'VOICEMAIL_API_KEY',
@@ -99,7 +94,7 @@ export function readConfig(environment: Record<string, string | undefined>) {
   for (const issue of parsed.error?.issues ?? []) {
     mistakes.push(`${String(issue.path[0])}: ${issue.message}${shown(environment, String(issue.path[0]))}`);
   }
-  if (parsed.data) mistakes.push(...contradictions(parsed.data));
+  mistakes.push(...contradictions(values));
   if (mistakes.length > 0 || !parsed.data) throw new ConfigError(mistakes);
   return arrange(parsed.data, environment);
 }
@@ -157,15 +152,33 @@ function arrange(s: Settings, environment: Record<string, string | undefined>) {
   });
 }
 
-function contradictions(s: Settings): string[] {
-  const mistakes: string[] = [];
-  if (s.TWILIO_ACCOUNT_SID && !s.TWILIO_AUTH_TOKEN)
-    mistakes.push('TWILIO_AUTH_TOKEN: missing beside TWILIO_ACCOUNT_SID');
-  if (s.TWILIO_AUTH_TOKEN && !s.TWILIO_ACCOUNT_SID)
-    mistakes.push('TWILIO_ACCOUNT_SID: missing beside TWILIO_AUTH_TOKEN');
-  const live = s.TWILIO_ACCOUNT_SID && !s.TWILIO_API_URL;
-  if (live && s.CLOCK_START) mistakes.push('CLOCK_START: only in simulation; a real carrier keeps real time');
-  if (s.NODE_ENV !== 'production') return mistakes;
+/** What was given, as it was written: what does not fit together is told also where some of it is malformed. */
+type Given = Record<string, string | undefined>;
+
+function contradictions(given: Given): string[] {
+  const production = given['NODE_ENV'] === 'production';
+  const mistakes = production ? lackingInProduction(given) : halfAnAccount(given);
+  const real = given['TWILIO_ACCOUNT_SID'] && !given['TWILIO_API_URL'];
+  if (real && given['CLOCK_START'])
+    mistakes.push('CLOCK_START: only in simulation; a real carrier keeps real time');
+  const simulated = !given['TWILIO_ACCOUNT_SID'] && !given['TWILIO_API_URL'];
+  const main = Number(given['PORT'] ?? 4000);
+  const beside = Number(given['SIM_PORT'] ?? (main === 0 ? 0 : main + 1));
+  if (simulated && main !== 0 && beside === main)
+    mistakes.push('SIM_PORT: the simulated carrier needs a port of its own, not that of PORT');
+  if (simulated && main === 65_535 && !given['SIM_PORT'])
+    mistakes.push('SIM_PORT: missing; it would be PORT + 1, and there is no port 65536');
+  return mistakes;
+}
+
+function halfAnAccount(given: Given): string[] {
+  const pair = ['TWILIO_ACCOUNT_SID', 'TWILIO_AUTH_TOKEN'];
+  const missing = pair.filter((name) => !given[name]);
+  const there = pair.find((name) => given[name]);
+  return there ? missing.map((name) => `${name}: missing beside ${there}`) : [];
+}
+
+function lackingInProduction(given: Given): string[] {
   const needed = [
     'DATABASE_URL',
     'NATS_URL',
@@ -173,14 +186,13 @@ function contradictions(s: Settings): string[] {
     'ADMIN_API_KEY',
     'TWILIO_ACCOUNT_SID',
     'TWILIO_AUTH_TOKEN',
-  ] as const;
-  for (const name of needed) {
-    if (!s[name])
-      mistakes.push(`${name}: missing; with NODE_ENV=production nothing is embedded, simulated or made up`);
-  }
-  if (s.TWILIO_API_URL)
+  ];
+  const mistakes = needed
+    .filter((name) => !given[name])
+    .map((name) => `${name}: missing; with NODE_ENV=production nothing is embedded, simulated or made up`);
+  if (given['TWILIO_API_URL'])
     mistakes.push('TWILIO_API_URL: is for tests; with NODE_ENV=production the carrier is Twilio');
-  if (s.PUBLIC_URL?.startsWith('http:'))
+  if (given['PUBLIC_URL']?.startsWith('http:'))
     mistakes.push('PUBLIC_URL: with NODE_ENV=production it starts with https://');
   return mistakes;
 }
@@ -211,5 +223,8 @@ function fromFile(environment: Record<string, string | undefined>, name: string,
   }
 }
 
+/** What was given, without secrets and without the password that a URL may hold. */
 const shown = (environment: Record<string, string | undefined>, name: string) =>
-  secretNames.includes(name) || !environment[name] ? '' : ` (it is "${environment[name]}")`;
+  secretNames.includes(name) || !environment[name]
+    ? ''
+    : ` (it is "${environment[name].replace(/\/\/[^/]*@/, '//[redacted]@')}")`;

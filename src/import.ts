@@ -142,7 +142,7 @@ async function beginningOf(path: string): Promise<{ size: number; start: Uint8Ar
 /** The configured Postgres, else the embedded one: that of the running program, or one that is started for the import. */
 async function openDatabase({ databaseUrl, dataDir }: Config) {
   const leave = () => Promise.resolve();
-  if (databaseUrl !== null) return { url: databaseUrl, stop: leave };
+  if (databaseUrl !== null) return { url: databaseUrl.reveal(), stop: leave };
   try {
     return await startPostgres({ dataDir, log: tell });
   } catch (error) {

@@ -5,21 +5,22 @@ import { startProgram, type Program } from './program.ts';
 /** How long stopping may take, in milliseconds, before the program ends anyway. */
 const stopMs = 9_000;
 
-/** Starts the program and keeps it until SIGTERM or SIGINT; exits with 1 when it cannot start. */
+/** Starts the program and keeps it until SIGTERM or SIGINT, also while it starts; exits with 1 when it cannot start. */
 async function main(): Promise<void> {
   const config = readConfig(process.env);
   const log = openLogger({ level: config.logLevel, pretty: process.stdout.isTTY });
-  const program = await startProgram(config, log);
-  process.stdout.write(banner(program, config));
+  const starting = startProgram(config, log);
   let stopping = false;
   const stop = () => {
     if (stopping) return;
     stopping = true;
     setTimeout(() => process.exit(0), stopMs).unref();
-    void program.stop().then(() => process.exit(0));
+    void starting.then((program) => program.stop()).finally(() => process.exit(0));
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
+  const program = await starting;
+  if (!stopping) process.stdout.write(banner(program, config));
 }
 
 function banner(program: Program, config: Config): string {

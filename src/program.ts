@@ -206,10 +206,12 @@ async function openServices({
   const { dataDir, executablePath: path, natsServerBinary } = config;
   const binary = natsServerBinary ? { binary: natsServerBinary } : {};
   const [postgres, nats] = await Promise.allSettled([
-    config.databaseUrl === null ? startPostgres({ dataDir, log }) : { url: config.databaseUrl, stop: null },
+    config.databaseUrl === null
+      ? startPostgres({ dataDir, log })
+      : { url: config.databaseUrl.reveal(), stop: null },
     config.natsUrl === null
       ? startNats({ dataDir, log, path, ...binary })
-      : { url: config.natsUrl, stop: null },
+      : { url: config.natsUrl.reveal(), stop: null },
   ]);
   for (const service of [postgres, nats]) {
     const stop = service.status === 'fulfilled' ? service.value.stop : null;
@@ -220,15 +222,24 @@ async function openServices({
   return { databaseUrl: postgres.value.url, natsUrl: nats.value.url };
 }
 
-async function openSimulator({ config, clock, log, opened }: Opening) {
+/** The simulated carrier: this process's own, or the one that another process of the same deployment has at its port. */
+async function openSimulator({ config, clock, log, opened }: Opening): Promise<{ url: string } | null> {
   if (!config.carrier.simulated) return null;
-  const simulator = await startCarrier({
-    ...config.simulator,
-    accountSid: config.carrier.accountSid,
-    authToken: config.carrier.authToken.reveal(),
-    now: clock.now,
-    log,
-  });
-  opened(() => simulator.close());
-  return simulator;
+  try {
+    const simulator = await startCarrier({
+      ...config.simulator,
+      accountSid: config.carrier.accountSid,
+      authToken: config.carrier.authToken.reveal(),
+      now: clock.now,
+      log,
+    });
+    opened(() => simulator.close());
+    return simulator;
+  } catch (error) {
+    const url = `http://127.0.0.1:${config.simulator.port}`;
+    const ledger =
+      (error as { code?: string }).code === 'EADDRINUSE' && (await fetch(`${url}/ledger`).catch(() => null));
+    if (!ledger || !ledger.ok) throw error;
+    return { url };
+  }
 }

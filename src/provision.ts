@@ -111,7 +111,8 @@ export function openWorkspaces({ world, clock }: { world: World; clock: Clock })
 
   /** A new key, with no scope that its maker does not have itself. */
   async function createKey(maker: ApiKey, name: string, wanted: string[]): Promise<NewKey> {
-    const beyond = wanted.filter((scope) => !(maker.scopes as string[]).includes(scope));
+    const known = new Set<string>(workspaces.scopes);
+    const beyond = wanted.filter((scope) => !known.has(scope) || !workspaces.covers(maker.scopes, scope));
     if (beyond.length > 0) {
       const message = `Not a scope that your own key has: ${beyond.join(', ')}. Yours are ${maker.scopes.join(', ')}.`;
       throw new InputRefusal([{ path: ['scopes'], message }]);

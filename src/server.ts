@@ -51,13 +51,19 @@ export async function openServer(
   const mask = (error: unknown) => masked(error, inside);
   const yoga = openYoga(inside, mask, bodyLimit);
   const uploads = openYoga(inside, mask, uploadLimit);
-  const graphql = (request: IncomingMessage, response: ServerResponse) => {
+  const graphql = async (request: IncomingMessage, response: ServerResponse) => {
     const contentType = request.headers['content-type'] ?? '';
     // What a form of another site can send, without asking first, is not read (CSRF).
     if (contentType.startsWith('application/x-www-form-urlencoded')) return answer(response, { status: 415 });
-    return void (contentType.startsWith('multipart/') ? uploads : yoga)(request, response);
+    // Nobody without a key makes us read 64 MiB.
+    const mayUpload =
+      contentType.startsWith('multipart/') && (await inside.isKey(request.headers.authorization ?? null));
+    return void (mayUpload ? uploads : yoga)(request, response);
   };
+  const underWay = new Set<ServerResponse>();
   const server = createServer((request, response) => {
+    underWay.add(response);
+    response.once('close', () => underWay.delete(response));
     route(request, response, inside, graphql).catch((error: unknown) => {
       inside.log('a request failed', error);
       if (!response.headersSent) answer(response, { status: 500 });
@@ -73,6 +79,7 @@ export async function openServer(
       const closed = new Promise<void>((resolve) => {
         server.close(() => resolve());
       });
+      for (const response of underWay) if (isStream(response)) response.destroy();
       await Promise.race([closed, sleep(drainMs, undefined, { ref: false })]);
       server.closeAllConnections();
       await closed;
@@ -100,7 +107,7 @@ async function route(
   request: IncomingMessage,
   response: ServerResponse,
   inside: Inside,
-  graphql: (request: IncomingMessage, response: ServerResponse) => void,
+  graphql: (request: IncomingMessage, response: ServerResponse) => Promise<void>,
 ): Promise<void> {
   const path = (request.url ?? '/').split('?')[0] ?? '/';
   if (path === '/graphql') return graphql(request, response);
@@ -141,6 +148,10 @@ function answer(
 ): void {
   response.writeHead(status, { 'content-type': contentType, 'x-content-type-options': 'nosniff' }).end(body);
 }
+
+/** A subscription over SSE has no end of its own to wait for; its client resumes elsewhere. */
+const isStream = (response: ServerResponse): boolean =>
+  String(response.getHeader('content-type')).startsWith('text/event-stream');
 
 const listen = (server: Server, { port, host }: { port: number; host: string }): Promise<void> =>
   new Promise((resolve, reject) => {

@@ -28,7 +28,7 @@ const allowed: Record<string, string[] | 'anything'> = {
   importer: ['domain', 'clock', 'records', 'world'],
   provision: ['domain', 'clock'],
   attempt: ['domain', 'clock', 'idempotency', 'registry'],
-  access: ['loaders', 'schema'],
+  access: ['loaders', 'schema', 'domain'],
   context: [],
   server: ['resolvers', 'live', 'domain'],
   sample: [],

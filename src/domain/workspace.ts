@@ -49,6 +49,10 @@ export const scopes = [
 /** One of `scopes`. */
 export type Scope = (typeof scopes)[number];
 
+/** Whether these scopes allow that one: who may write may read what was written. */
+export const covers = (own: readonly Scope[], wanted: string): boolean =>
+  own.some((scope) => scope === wanted || scope === wanted.replace(/:read$/, ':write'));
+
 /** The scopes of a new workspace's first key: all that stay within it. */
 export const workspaceScopes = scopes.filter((scope) => scope !== 'organization:write');
 

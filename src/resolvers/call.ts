@@ -216,6 +216,7 @@ builder.queryFields((t) => ({
   call: t.field({
     type: Call,
     nullable: true,
+    authScopes: { scope: 'calls:read' },
     args: { id: t.arg.id(), sid: t.arg.string() },
     description: 'By exactly one of id and sid.',
     resolve: (_, { id, sid }, { world, workspaceId }) => {
@@ -228,6 +229,7 @@ builder.queryFields((t) => ({
   calls: t.connection(
     {
       type: Call,
+      authScopes: { scope: 'calls:read' }, // an empty page tells as well
       args: { filter: t.arg({ type: CallFilter }) },
       complexity: pageCost,
       description: 'Newest first.',

@@ -127,6 +127,7 @@ builder.queryFields((t) => ({
   patient: t.field({
     type: Patient,
     nullable: true,
+    authScopes: { scope: 'patients:read' },
     args: { id: t.arg.id(), canonicalId: t.arg.string() },
     description: 'By exactly one of id and canonicalId.',
     resolve: (_, { id, canonicalId }, { world, workspaceId }) => {
@@ -141,6 +142,7 @@ builder.queryFields((t) => ({
   patients: t.connection(
     {
       type: Patient,
+      authScopes: { scope: 'patients:read' }, // an empty page tells as well: its count, and who is not found
       complexity: pageCost,
       args: {
         search: t.arg.string({
@@ -180,6 +182,7 @@ builder.objectFields(Patient, (t) => ({
   timeline: t.connection(
     {
       type: WorldEvent,
+      authScopes: { scope: 'events:read' },
       complexity: pageCost,
       description: 'Newest first by effectiveAt.',
       args: {
@@ -212,6 +215,7 @@ builder.objectFields(Patient, (t) => ({
   calls: t.connection(
     {
       type: Call,
+      authScopes: { scope: 'calls:read' },
       complexity: pageCost,
       description: 'Newest first.',
       resolve: ({ id }, args, { world, workspaceId }) =>

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { e164 } from '../domain/phone.ts';
-import { InputRefusal } from '../domain/refusal.ts';
+import { InputRefusal, type FieldFault } from '../domain/refusal.ts';
 
 /** Checks an input by its rules and answers it cleaned, or refuses INVALID_INPUT with one entry for each field at fault. */
 export function checked<S extends z.ZodType>(
@@ -10,12 +10,13 @@ export function checked<S extends z.ZodType>(
 ): z.output<S> {
   const parsed = rules.safeParse(value);
   if (parsed.success) return parsed.data;
-  throw new InputRefusal(
-    parsed.error.issues.map((issue) => ({
-      path: [...root, ...issue.path.map(String)],
-      message: issue.message,
-    })),
-  );
+  const faults = new Map<string, FieldFault>();
+  for (const { path: field, message } of parsed.error.issues) {
+    const path = [...root, ...field.map(String)];
+    const name = JSON.stringify(path);
+    if (!faults.has(name)) faults.set(name, { path, message });
+  }
+  throw new InputRefusal([...faults.values()]);
 }
 
 /** Characters as people count them: code points, not UTF-16 units. */
@@ -53,7 +54,9 @@ export const isId = (id: string): boolean => uuid.safeParse(id).success;
 
 export const instant = z.date({ error: 'Must be an ISO 8601 instant, such as 2026-03-02T15:00:00Z.' });
 
-export const calendarDate = z.iso.date({ error: 'Must be a calendar date, such as 1980-02-29.' });
+export const calendarDate = z.iso
+  .date({ error: 'Must be a calendar date, such as 1980-02-29.' })
+  .refine((date) => !date.startsWith('0000'), { error: 'There is no year 0.' }); // neither for Postgres
 
 export const timeZone = z
   .string()
@@ -62,12 +65,19 @@ export const timeZone = z
 /** A key of at most 128 characters that its sender makes up. */
 export const idempotencyKey = optional(text(1, 128));
 
+/** Anything but an object with a key __proto__, which zod would leave out without a word. */
+const withoutPrototype = z.unknown().refine((value) => !Object.hasOwn(Object(value) as object, '__proto__'), {
+  error: 'Must not have a key __proto__.',
+});
+
 /** At most `entries` pairs of text, such as metadata. */
 export const pairs = ({ entries, key, value }: { entries: number; key: number; value: number }) =>
-  z
-    .record(text(1, key), z.string({ error: 'Must be text.' }), {
-      error: 'Must be an object whose values are text.',
-    })
+  withoutPrototype
+    .pipe(
+      z.record(text(1, key), z.string({ error: 'Must be text.' }), {
+        error: 'Must be an object whose values are text.',
+      }),
+    )
     .refine((object) => Object.keys(object).length <= entries, {
       error: `Must have at most ${entries} entries.`,
     })
@@ -91,8 +101,8 @@ export const sourceSystem = z.string().regex(/^[A-Za-z0-9._-]{1,64}$/, {
 });
 
 /** A JSON object of at most 64 KiB whose texts Postgres can hold. */
-export const jsonObject = z
-  .record(z.string(), z.unknown(), { error: 'Must be a JSON object.' })
+export const jsonObject = withoutPrototype
+  .pipe(z.record(z.string(), z.unknown(), { error: 'Must be a JSON object.' }))
   .refine((object) => JSON.stringify(object).length <= 65_536, { error: 'Must be at most 64 KiB.' })
   .refine(isStorable, { error: 'Must hold valid Unicode without NUL.' });
 

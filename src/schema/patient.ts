@@ -39,11 +39,13 @@ Patient.implement({
       type: [Fact],
       description: 'What is believed now, each with where it came from.',
       resolve: ({ beliefs }) =>
-        Object.entries(beliefs).flatMap(([key, [believed, ...beaten]]) =>
-          believed
-            ? [{ ...believed, key, beaten: beaten.map((belief) => ({ ...belief, key, beaten: [] })) }]
-            : [],
-        ),
+        Object.entries(beliefs)
+          .toSorted(([a], [b]) => (a < b ? -1 : 1)) // as written and as read again, which Postgres orders its own way
+          .flatMap(([key, [believed, ...beaten]]) =>
+            believed
+              ? [{ ...believed, key, beaten: beaten.map((belief) => ({ ...belief, key, beaten: [] })) }]
+              : [],
+          ),
     }),
   }),
 });

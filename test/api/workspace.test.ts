@@ -1,0 +1,835 @@
+/** What a workspace holds, who may see it, and what is believed of its patients. */
+import { createHash, randomUUID } from 'node:crypto';
+import { createClient } from 'graphql-ws';
+import { sql } from 'kysely';
+import { expect, test } from 'vitest';
+import WebSocket from 'ws';
+import { openWorkspaces } from '../../src/provision.ts';
+import { schema } from '../../src/resolvers/index.ts';
+import { eventually } from '../support/eventually.ts';
+import { addPatient, placeCall, setUp, withApp, type Answer, type App } from '../support/program.ts';
+
+const unlimited = { API_KEY_REQUESTS_PER_MINUTE: '100000' };
+
+const codes = ({ errors }: Answer) => errors?.map(({ extensions }) => extensions?.['code']);
+
+async function makeWorkspace(app: App, name = 'Clinic B'): Promise<{ id: string; key: string }> {
+  const { data } = await app.ask(
+    `mutation ($name: String!) { createWorkspace(name: $name) {
+      ... on WorkspacePayload { secret workspace { id } }
+    } }`,
+    { name },
+  );
+  return { id: data.createWorkspace.workspace.id, key: data.createWorkspace.secret };
+}
+
+async function makeKey(app: App, scopes: string[], key = app.key) {
+  const { data } = await app.ask(
+    `mutation ($scopes: [String!]!) { createApiKey(name: "made", scopes: $scopes) {
+      __typename
+      ... on ApiKeyPayload { secret apiKey { id name scopes createdAt revokedAt } }
+      ... on Error { code message }
+    } }`,
+    { scopes },
+    key,
+  );
+  return data.createApiKey;
+}
+
+const closedWith = (error: unknown) => ({
+  message: 'closed',
+  extensions: { code: (error as { code?: number }).code },
+});
+
+/** A subscription over WebSocket; what it has told is collected until it is disposed of. */
+function listen(app: App, query: string, key: string) {
+  const client = createClient({
+    url: `${app.url.replace('http', 'ws')}/graphql`,
+    webSocketImpl: WebSocket,
+    connectionParams: { authorization: `Bearer ${key}` },
+    retryAttempts: 0,
+  });
+  const results: Answer[] = [];
+  client.subscribe(
+    { query },
+    {
+      next: (result) => results.push(result as Answer),
+      error: (error) =>
+        results.push({ data: null, errors: Array.isArray(error) ? error : [closedWith(error)] }),
+      complete: () => {},
+    },
+  );
+  return { results, [Symbol.asyncDispose]: async () => client.dispose() };
+}
+
+const subscribers = (app: App, wanted: number) =>
+  eventually(async () => {
+    const text = await (await fetch(`${app.url}/metrics`)).text();
+    const count = Number(/^callwell_live_subscribers (\d+)$/m.exec(text)?.[1]);
+    if (count !== wanted) throw new Error(`${count} subscribers`);
+    return true;
+  });
+
+test('a key of the organization makes a workspace, whose first key works in it and makes no others', () =>
+  withApp(async (app) => {
+    const { id, key } = await makeWorkspace(app, 'Clinic B');
+    const { data } = await app.ask('{ workspace { id name sandbox } }', {}, key);
+    expect(data.workspace).toEqual({ id, name: 'Clinic B', sandbox: false });
+    const again = await app.ask('mutation { createWorkspace(name: "Clinic C") { __typename } }', {}, key);
+    expect(codes(again)).toEqual(['FORBIDDEN']);
+    for (const name of ['', '   ', 'x'.repeat(101)]) {
+      const refused = await app.ask(
+        `mutation ($name: String!) { createWorkspace(name: $name) { ... on InputError { code fields { path } } } }`,
+        { name },
+      );
+      expect(refused.data.createWorkspace).toEqual({ code: 'INVALID_INPUT', fields: [{ path: ['name'] }] });
+    }
+  }));
+
+/** One thing of every kind, made in the default workspace; its call stays in progress. */
+async function makeEverything(app: App) {
+  const { numberId, serviceId } = await setUp(app, '+14155550199');
+  const CANONICAL = 'fhir:Patient:alpha-1';
+  const first = await app.ask(
+    `mutation ($number: ID!) {
+      createUseCase(input: { name: "Reminders", channel: VOICE, numberIds: [$number] }) { ... on UseCasePayload { useCase { id } } }
+      upsertPatient(input: { canonicalId: "${CANONICAL}", name: "Aretha Alpha", phone: "+12125550121", sourceSystem: "ehr" }) {
+        ... on PatientPayload { patient { id } event { id } }
+      }
+    }`,
+    { number: numberId },
+  );
+  const { patient, event } = first.data.upsertPatient;
+  const placed = await app.ask(placeCall, {
+    input: { patientId: patient.id, useCaseId: first.data.createUseCase.useCase.id, reason: 'Check-up' },
+  });
+  const call = placed.data.placeCall.call;
+  await app.follow(call.id, (status) => status === 'IN_PROGRESS');
+  const log = await app.ask(
+    '{ events(first: 1) { edges { cursor node { cursor } } } patients(first: 1) { edges { cursor } } }',
+  );
+  return {
+    NUMBER: numberId,
+    SERVICE: serviceId,
+    CANONICAL,
+    PATIENT: patient.id as string,
+    EVENT: event.id as string,
+    USECASE: first.data.createUseCase.useCase.id as string,
+    CALL: call.id as string,
+    SID: call.sid as string,
+    KEY: (await makeKey(app, ['patients:read'])).apiKey.id as string,
+    CURSOR: log.data.events.edges[0].node.cursor as string,
+    EVENTPAGE: log.data.events.edges[0].cursor as string,
+    PATIENTPAGE: log.data.patients.edges[0].cursor as string,
+  };
+}
+type Things = Awaited<ReturnType<typeof makeEverything>>;
+
+/** The same kinds of names, which nothing has. */
+const nothing = (things: Things): Things => ({
+  ...(Object.fromEntries(Object.keys(things).map((name) => [name, randomUUID()])) as Things),
+  CANONICAL: 'fhir:Patient:nobody',
+  SID: `CA${'0'.repeat(32)}`,
+  CURSOR: things.CURSOR,
+  EVENTPAGE: things.EVENTPAGE,
+  PATIENTPAGE: things.PATIENTPAGE,
+});
+
+const refusal = '{ __typename ... on Error { code message } }';
+const placing = (input: string) => `mutation { placeCall(input: { reason: "x", ${input} }) ${refusal} }`;
+const empty = { edges: [] };
+const notFound = (code = 'NOT_FOUND') => expect.objectContaining({ __typename: 'NotFoundError', code });
+
+/** What is asked with another workspace's names, and the whole of what it may answer. */
+const asked: [document: string, answer: object][] = [
+  ['{ patient(id: "PATIENT") { id name } }', { patient: null }],
+  ['{ patient(canonicalId: "CANONICAL") { id name } }', { patient: null }],
+  [
+    '{ patients { totalCount edges { node { id } } } }',
+    { patients: { totalCount: 1, edges: [expect.anything()] } },
+  ],
+  [
+    '{ patients(search: "Aretha") { totalCount edges { node { id } } } }',
+    { patients: { totalCount: 0, ...empty } },
+  ],
+  [
+    '{ patients(search: "0121") { totalCount edges { node { id } } } }',
+    { patients: { totalCount: 0, ...empty } },
+  ],
+  ['{ patients(before: "PATIENTPAGE", last: 9) { edges { node { id } } } }', { patients: empty }],
+  ['{ call(id: "CALL") { id } }', { call: null }],
+  ['{ call(sid: "SID") { id } }', { call: null }],
+  ['{ calls { edges { node { id } } } }', { calls: empty }],
+  ['{ calls(filter: { patientId: "PATIENT" }) { edges { node { id } } } }', { calls: empty }],
+  ['{ events(entityId: "PATIENT") { edges { node { id } } } }', { events: empty }],
+  ['{ events(entityId: "CALL") { edges { node { id } } } }', { events: empty }],
+  ['{ events(entityId: "EVENT") { edges { node { id } } } }', { events: empty }],
+  ['{ events(after: "EVENTPAGE") { edges { node { id } } } }', { events: empty }],
+  ['{ phoneNumbers { phone } }', { phoneNumbers: [{ phone: '+13035550199' }] }],
+  ['{ services { name } }', { services: [{ name: 'Care' }] }],
+  ['{ useCases { id } }', { useCases: [] }],
+  [
+    '{ workspace { name usage { callMinutes } } }',
+    { workspace: { name: 'Clinic B', usage: { callMinutes: 0 } } },
+  ],
+  [`mutation { cancelCall(id: "CALL") ${refusal} }`, { cancelCall: notFound() }],
+  [placing('patientId: "PATIENT", phoneFrom: "+13035550199"'), { placeCall: notFound('PATIENT_NOT_FOUND') }],
+  [
+    placing('patientCanonicalId: "CANONICAL", phoneFrom: "+13035550199"'),
+    { placeCall: notFound('PATIENT_NOT_FOUND') },
+  ],
+  [placing('patientId: "OWN", useCaseId: "USECASE"'), { placeCall: notFound() }],
+  [placing('patientId: "OWN", phoneFrom: "+13035550199", serviceId: "SERVICE"'), { placeCall: notFound() }],
+  [
+    placing('patientId: "OWN", phoneFrom: "+13035550199", derivedFromCallSid: "SID"'),
+    { placeCall: notFound() },
+  ],
+  [
+    `mutation { recordEvent(input: { patientId: "PATIENT", type: "ext.x", data: {}, sourceSystem: "x" }) ${refusal} }`,
+    { recordEvent: notFound('PATIENT_NOT_FOUND') },
+  ],
+  [
+    `mutation { recordEvent(input: { patientCanonicalId: "CANONICAL", type: "ext.x", data: {}, sourceSystem: "x" }) ${refusal} }`,
+    { recordEvent: notFound('PATIENT_NOT_FOUND') },
+  ],
+  [
+    `mutation { recordEvent(input: { patientId: "OWN", supersedesId: "EVENT", type: "ext.x", data: {}, sourceSystem: "x" }) ${refusal} }`,
+    { recordEvent: notFound() },
+  ],
+  [
+    `mutation { recordConsent(input: { patientId: "PATIENT", phone: "+12125550121", channels: [VOICE], purposes: [BILLING], basis: PRIOR_EXPRESS, method: "form" }) ${refusal} }`,
+    { recordConsent: notFound('PATIENT_NOT_FOUND') },
+  ],
+  [
+    `mutation { revokeConsent(patientId: "PATIENT", reason: "x") ${refusal} }`,
+    { revokeConsent: notFound('PATIENT_NOT_FOUND') },
+  ],
+  [
+    `mutation { createUseCase(input: { name: "x", channel: VOICE, numberIds: ["NUMBER"] }) ${refusal} }`,
+    { createUseCase: notFound() },
+  ],
+  [
+    `mutation { registerPhoneNumber(input: { phone: "+13035550198", serviceId: "SERVICE" }) ${refusal} }`,
+    { registerPhoneNumber: notFound() },
+  ],
+  [`mutation { revokeApiKey(id: "KEY") ${refusal} }`, { revokeApiKey: notFound() }],
+];
+
+/** Fields that take no name of anything: what they give is checked by the tests around. */
+const nameless = [
+  'clock',
+  'createApiKey',
+  'createService',
+  'createWorkspace',
+  'upsertPatient',
+  'importPatients',
+];
+const listenedTo = ['callActivity', 'callUpdated', 'worldEvents'];
+
+test('no key sees or touches anything of another workspace, nor learns that it is there', () =>
+  withApp(async (app) => {
+    const things = await makeEverything(app);
+    const { key } = await makeWorkspace(app);
+    await setUp(app, '+13035550199', key);
+    const OWN = await addPatient(app, '+13035550177', 'Bruno Beta', key);
+    const before = await app.world.query(sql`select * from event order by position`);
+    const fill = (document: string, names: Things) =>
+      Object.entries({ ...names, OWN }).reduce(
+        (text, [name, value]) => text.replaceAll(`"${name}"`, `"${value}"`),
+        document,
+      );
+    for (const [document, answer] of asked) {
+      const told = await app.ask(fill(document, things), {}, key);
+      expect({ document, ...told }).toEqual({ document, data: answer });
+      const missing = await app.ask(fill(document, nothing(things)), {}, key);
+      // What exists elsewhere is told in the same words as what exists nowhere.
+      expect({ document, ...told }).toEqual({ document, ...missing });
+    }
+    expect(await app.world.query(sql`select * from event order by position`)).toEqual(before);
+    expect((await app.ask(`{ call(id: "${things.CALL}") { status } }`)).data.call.status).toBe('IN_PROGRESS');
+  }, unlimited));
+
+test('the test above asks every field of the schema', () => {
+  const fields = [schema.getQueryType(), schema.getMutationType(), schema.getSubscriptionType()].flatMap(
+    (type) => Object.keys(type!.getFields()),
+  );
+  const documents = asked.map(([document]) => document);
+  const unasked = fields.filter(
+    (field) =>
+      ![...nameless, ...listenedTo].includes(field) &&
+      !documents.some((text) => new RegExp(`[{ ]${field}\\b`).test(text)),
+  );
+  expect(unasked).toEqual([]);
+});
+
+test('what one workspace says of a patient with a canonical id stays in it', () =>
+  withApp(async (app) => {
+    const things = await makeEverything(app);
+    const { key } = await makeWorkspace(app);
+    const said = await app.ask(
+      `mutation { upsertPatient(input: { canonicalId: "${things.CANONICAL}", name: "Mallory", sourceSystem: "ehr" }) {
+        ... on PatientPayload { patient { id name facts { value } timeline { edges { node { type } } } } event { version } }
+      } }`,
+      {},
+      key,
+    );
+    const { patient, event } = said.data.upsertPatient;
+    expect(patient.id).not.toBe(things.PATIENT);
+    expect(patient.facts).toEqual([{ value: 'Mallory' }]);
+    expect(event.version).toBe(1);
+    const form = new FormData();
+    const query = `mutation ($file: File!) {
+      importPatients(file: $file, format: CSV, sourceSystem: "ehr") { ... on ImportPatientsPayload { rows accepted } }
+    }`;
+    form.set('operations', JSON.stringify({ query, variables: { file: null } }));
+    form.set('map', JSON.stringify({ 0: ['variables.file'] }));
+    const csv = 'canonical_id,name,phone\nfhir:Patient:alpha-1,Malice,+12125550121\n';
+    form.set('0', new File([csv], 'patients.csv', { type: 'text/csv' }));
+    const headers = { authorization: `Bearer ${key}` };
+    const imported = await fetch(`${app.url}/graphql`, { method: 'POST', headers, body: form });
+    expect(await imported.json()).toEqual({ data: { importPatients: { rows: 1, accepted: 1 } } });
+    const theirs = await app.ask('{ patients { edges { node { id name } } } }', {}, key);
+    expect(theirs.data.patients.edges).toEqual([{ node: { id: patient.id, name: 'Malice' } }]);
+    const ours = await app.ask('{ patients { edges { node { id name } } } }');
+    expect(ours.data.patients.edges).toEqual([{ node: { id: things.PATIENT, name: 'Aretha Alpha' } }]);
+  }, unlimited));
+
+test("no subscription shows anything of another workspace, from the log's beginning or live", () =>
+  withApp(async (app) => {
+    const things = await makeEverything(app);
+    const { key } = await makeWorkspace(app);
+    await setUp(app, '+13035550199', key);
+    const event = '{ id cursor entityId patient { name } summary }';
+    await using denied = listen(app, `subscription { callUpdated(id: "${things.CALL}") { id status } }`, key);
+    await using beginning = listen(app, `subscription { worldEvents(after: "0") ${event} }`, key);
+    await using since = listen(app, `subscription { worldEvents(after: "${things.CURSOR}") ${event} }`, key);
+    await using live = listen(app, `subscription { worldEvents ${event} }`, key);
+    await using theirs = listen(
+      app,
+      `subscription { worldEvents(after: "0", patientId: "${things.PATIENT}") ${event} }`,
+      key,
+    );
+    await using activity = listen(app, 'subscription { callActivity { id patient { name } } }', key);
+    await using filtered = listen(
+      app,
+      `subscription { callActivity(filter: { patientId: "${things.PATIENT}" }) { id } }`,
+      key,
+    );
+    await eventually(() => denied.results.length === 1);
+    expect(codes(denied.results[0]!)).toEqual(['NOT_FOUND']);
+    await subscribers(app, 6);
+    await addPatient(app, '+14155550100', 'Another Alpha');
+    await app.ask(`mutation { cancelCall(id: "${things.CALL}") { __typename } }`);
+    await app.follow(things.CALL, (status) => !['QUEUED', 'RINGING', 'IN_PROGRESS'].includes(status));
+    const own = await addPatient(app, '+13035550121', 'Bruno Beta', key);
+    const input = { patientId: own, phoneFrom: '+13035550199', reason: 'Check-up' };
+    const placed = await app.ask(placeCall, { input }, key);
+    const ownCall = placed.data.placeCall.call.id;
+    await eventually(() => activity.results.some(({ data }) => data.callActivity.id === ownCall));
+    for (const { results } of [beginning, since, live]) {
+      await eventually(() => results.some(({ data }) => data.worldEvents.entityId === ownCall));
+      expect(results[0]!.data.worldEvents.entityId).toBe(own);
+    }
+    expect(theirs.results).toEqual([]);
+    expect(filtered.results).toEqual([]);
+    const everything = [beginning, since, live, activity]
+      .map(({ results }) => JSON.stringify(results))
+      .join('');
+    expect(everything).not.toContain('Alpha');
+    for (const id of [things.PATIENT, things.CALL, things.EVENT, things.SID])
+      expect(everything).not.toContain(id);
+  }, unlimited));
+
+test('a key is made with at most the scopes of its maker, and repeats none', () =>
+  withApp(async (app) => {
+    const made = await makeKey(app, ['workspace:write', 'calls:read', 'calls:read']);
+    expect(made.apiKey).toMatchObject({
+      name: 'made',
+      scopes: ['workspace:write', 'calls:read'],
+      revokedAt: null,
+    });
+    expect(await makeKey(app, ['calls:read'], made.secret)).toMatchObject({ __typename: 'ApiKeyPayload' });
+    const beyond = [
+      ['calls:write'],
+      ['calls:read', 'patients:read'],
+      ['organization:write'],
+      ['everything'],
+      [''],
+    ];
+    for (const scopes of beyond) {
+      const refused = await makeKey(app, scopes, made.secret);
+      expect(refused).toMatchObject({ __typename: 'InputError', code: 'INVALID_INPUT' });
+      expect(refused.message).toContain('workspace:write, calls:read');
+    }
+    expect(await makeKey(app, [])).toMatchObject({ code: 'INVALID_INPUT' });
+    expect(await makeKey(app, ['organization:read'])).toMatchObject({ code: 'INVALID_INPUT' });
+  }));
+
+test('a key reads nothing without the scope: no list, no count, no page, nor that something is there', () =>
+  withApp(async (app) => {
+    const patientId = await addPatient(app, '+12125550100', 'Ada Lovelace');
+    const { secret } = await makeKey(app, ['workspace:read']);
+    const documents = [
+      '{ patients { totalCount } }',
+      '{ patients(search: "Ada") { pageInfo { hasNextPage endCursor } } }',
+      '{ patients(search: "Nobody") { edges { cursor } } }',
+      `{ patient(id: "${patientId}") { __typename } }`,
+      `{ patient(id: "${randomUUID()}") { __typename } }`,
+      '{ events { edges { cursor } } }',
+      '{ events(types: ["nothing"]) { edges { cursor } } }',
+    ];
+    for (const document of documents) {
+      const answer = await app.ask(document, {}, secret);
+      expect([document, codes(answer)]).toEqual([document, ['FORBIDDEN']]);
+    }
+    const reader = await makeKey(app, ['patients:read']);
+    const beyond = [`calls { edges { cursor } }`, 'timeline { edges { cursor } }'];
+    for (const field of beyond) {
+      const answer = await app.ask(`{ patient(id: "${patientId}") { name ${field} } }`, {}, reader.secret);
+      expect([field, codes(answer)]).toEqual([field, ['FORBIDDEN']]);
+    }
+  }));
+
+test('the secret of a key is shown once, and only its hash is stored', () =>
+  withApp(async (app) => {
+    const { secret, apiKey } = await makeKey(app, ['calls:read']);
+    expect(secret).toMatch(/^cw_[\w-]{43}$/);
+    const rows = await app.world.query<{ id: string; secret_hash: string }>(sql`select * from api_key`);
+    const row = rows.find(({ id }) => id === apiKey.id);
+    expect(row?.secret_hash).toBe(createHash('sha256').update(secret).digest('hex'));
+    const tables = await app.world.query<{ name: string }>(
+      sql`select table_name as name from information_schema.tables where table_schema = 'public'`,
+    );
+    expect(tables.length).toBeGreaterThan(10);
+    for (const { name } of tables) {
+      const contents = `${name}: ${JSON.stringify(await app.world.query(sql`select * from ${sql.table(name)}`))}`;
+      expect(contents).not.toContain(secret);
+      expect(contents).not.toContain(app.key);
+    }
+    const revoked = await app.ask(
+      `mutation { revokeApiKey(id: "${apiKey.id}") { ... on ApiKeyPayload { secret apiKey { id revokedAt } } } }`,
+    );
+    expect(revoked.data.revokeApiKey).toEqual({
+      secret: null,
+      apiKey: { id: apiKey.id, revokedAt: expect.any(String) },
+    });
+  }));
+
+test('a revoked key ends within a second and a bit, here and on other replicas, and stays revoked', () =>
+  withApp(async (app) => {
+    const { secret, apiKey } = await makeKey(app, ['workspace:read']);
+    const replica = openWorkspaces({ world: app.world, clock: app.clock });
+    const query = '{ workspace { name } }';
+    expect((await app.ask(query, {}, secret)).errors).toBeUndefined();
+    expect(await replica.authenticate(secret)).not.toBeNull();
+    const revoke = `mutation { revokeApiKey(id: "${apiKey.id}") { ... on ApiKeyPayload { apiKey { revokedAt } } } }`;
+    const first = await app.ask(revoke);
+    await Promise.all([
+      eventually(async () => codes(await app.ask(query, {}, secret))?.includes('UNAUTHENTICATED'), 1_100),
+      eventually(async () => (await replica.authenticate(secret)) === null, 1_100),
+    ]);
+    expect(await app.ask(revoke)).toEqual(first); // the instant of the first time
+    await using socket = listen(app, query, secret);
+    await eventually(() => socket.results.length === 1);
+    expect(codes(socket.results[0]!)).toEqual([4403]);
+  }));
+
+test('a key remembers when it was last used', () =>
+  withApp(async (app) => {
+    const { secret, apiKey } = await makeKey(app, ['workspace:read', 'workspace:write']);
+    await app.ask('{ workspace { name } }', {}, secret);
+    const { data } = await app.ask(
+      `mutation { revokeApiKey(id: "${apiKey.id}") { ... on ApiKeyPayload { apiKey { lastUsedAt } } } }`,
+    );
+    const ageMs = app.clock.now().getTime() - Date.parse(data.revokeApiKey.apiKey.lastUsedAt);
+    expect(ageMs).toBeGreaterThanOrEqual(0);
+    expect(ageMs).toBeLessThan(60_000);
+  }));
+
+const upsert = `mutation ($input: PatientInput!) {
+  upsertPatient(input: $input) {
+    __typename
+    ... on PatientPayload {
+      event { id type version }
+      patient {
+        id name birthDate phone language status timeZone tags
+        facts { key value confidence source effectiveAt event { id type } beaten { value source } }
+      }
+    }
+    ... on InputError { code fields { path message } }
+  }
+}`;
+
+async function say(app: App, input: object) {
+  const { data, errors } = await app.ask(upsert, {
+    input: { sourceSystem: 'ehr', name: 'Ada Lovelace', ...input },
+  });
+  expect(errors).toBeUndefined();
+  return data.upsertPatient;
+}
+
+test('the most confident is believed, then the newest, and what it beat is visible', () =>
+  withApp(async (app) => {
+    const canonicalId = 'fhir:Patient:ada';
+    const sayAllergy = (sourceSystem: string, allergy: string, confidence: number, effectiveAt: string) =>
+      say(app, { canonicalId, sourceSystem, facts: { allergy }, confidence, effectiveAt });
+    const allergyOf = ({ patient }: { patient: { facts: { key: string }[] } }) =>
+      patient.facts.find(({ key }) => key === 'allergy');
+    await sayAllergy('ehr', 'penicillin', 0.8, '2026-01-01T00:00:00Z');
+    const doubted = await sayAllergy('survey', 'nuts', 0.5, '2026-02-01T00:00:00Z');
+    expect(allergyOf(doubted)).toMatchObject({
+      value: 'penicillin',
+      confidence: 0.8,
+      source: 'ehr',
+      effectiveAt: '2026-01-01T00:00:00.000Z',
+      beaten: [
+        {
+          value: 'nuts',
+          source: 'survey',
+        },
+      ],
+    });
+    const newer = await sayAllergy('lab', 'latex', 0.8, '2026-03-01T00:00:00Z');
+    expect(allergyOf(newer)).toMatchObject({
+      value: 'latex',
+      beaten: [
+        { value: 'penicillin', source: 'ehr' },
+        { value: 'nuts', source: 'survey' },
+      ],
+      event: { type: 'patient.fact_learned' },
+    });
+    const belated = await sayAllergy('archive', 'dust', 0.8, '2020-01-01T00:00:00Z');
+    expect(allergyOf(belated)).toMatchObject({ value: 'latex' });
+    const sure = await sayAllergy('archive', 'wool', 1, '2019-01-01T00:00:00Z');
+    expect(allergyOf(sure)).toMatchObject({ value: 'wool', confidence: 1 });
+  }));
+
+test('saying the same again changes nothing, and answers with what last did', () =>
+  withApp(async (app) => {
+    const input = {
+      canonicalId: 'fhir:Patient:ada',
+      birthDate: '1815-12-10',
+      phone: '+12125550100',
+      language: 'en',
+      timeZone: 'America/New_York',
+      facts: { allergy: 'penicillin' },
+      tags: ['a'],
+      status: 'ACTIVE',
+      address: {
+        city: 'New York',
+        state: 'NY',
+      },
+    };
+    const first = await say(app, input);
+    expect(first.patient).toMatchObject({ phone: '+12125550100', birthDate: '1815-12-10', tags: ['a'] });
+    const count = async () => (await app.world.query(sql`select 1 from event`)).length;
+    const before = await count();
+    for (let i = 0; i < 3; i++) expect(await say(app, input)).toEqual(first);
+    expect(await count()).toBe(before);
+    const changed = await say(app, { ...input, tags: ['a', 'b'], status: 'INACTIVE' });
+    expect(changed.patient).toMatchObject({ tags: ['a', 'b'], status: 'INACTIVE' });
+    expect(await count()).toBe(before + 2);
+    const same = await say(app, { name: 'ada  LOVELACE', phone: '+12125550100', birthDate: '1815-12-10' });
+    expect(same.patient.id).toBe(first.patient.id); // by number, name and birth date
+    const another = await say(app, { name: 'Ada Lovelace', phone: '+12125550100', birthDate: '1990-01-01' });
+    expect(another.patient.id).not.toBe(first.patient.id);
+  }));
+
+test('tells each field of a patient that breaks a rule', () =>
+  withApp(async (app) => {
+    const refused = await say(app, {
+      name: ' ',
+      phone: '212-555-0100',
+      birthDate: '2026-02-30',
+      language: 'english please',
+      timeZone: 'Mars/Olympus',
+      canonicalId: 'ada',
+      confidence: 2,
+      sourceSystem: 'two words',
+      effectiveAt: 'yesterday',
+      tags: ['x'.repeat(65)],
+      facts: { name: 'Eve' },
+    });
+    expect(refused.code).toBe('INVALID_INPUT');
+    const paths = refused.fields.map(({ path }: { path: string[] }) => path[1]);
+    expect(new Set(paths)).toEqual(
+      new Set(
+        'name phone birthDate language timeZone canonicalId confidence sourceSystem effectiveAt tags facts'.split(
+          ' ',
+        ),
+      ),
+    );
+  }));
+
+test('finds patients by the beginnings of names, without accents, by digits of the number, and by status', () =>
+  withApp(async (app) => {
+    const people: [string, string, string][] = [
+      ['José Núñez', '+12125550171', 'ACTIVE'],
+      ['Josephine Baker', '+13035550172', 'ACTIVE'],
+      ['Ada Lovelace', '+14155550171', 'INACTIVE'],
+      ["Siobhán O'Neill", '+12125550174', 'DECEASED'],
+      ['李 小龍', '+12065550175', 'TEST'],
+    ];
+    for (const [name, phone, status] of people) await say(app, { name, phone, status });
+    const search = async (text: string, status: string | null = null) => {
+      const { data, errors } = await app.ask(
+        `query ($text: String, $status: PatientStatus) {
+          patients(search: $text, status: $status) { totalCount edges { node { name } } }
+        }`,
+        { text, status },
+      );
+      expect(errors).toBeUndefined();
+      const names = data.patients.edges.map(({ node }: { node: { name: string } }) => node.name);
+      expect(data.patients.totalCount).toBe(names.length);
+      return names.toSorted();
+    };
+    expect(await search('jos')).toEqual(['Josephine Baker', 'José Núñez']);
+    expect(await search('nunez JOSE')).toEqual(['José Núñez']);
+    expect(await search('NÚÑ')).toEqual(['José Núñez']);
+    expect(await search('unez')).toEqual([]);
+    expect(await search("o'neill")).toEqual(["Siobhán O'Neill"]);
+    expect(await search('李')).toEqual(['李 小龍']);
+    expect(await search('0171')).toEqual(['Ada Lovelace', 'José Núñez']);
+    expect(await search('+12125550171')).toEqual(['José Núñez']);
+    expect(await search('(212) 555-0171')).toEqual(['José Núñez']);
+    expect(await search('5550172')).toEqual(['Josephine Baker']);
+    expect(await search('jose 0172')).toEqual(['Josephine Baker']);
+    expect(await search('')).toHaveLength(5);
+    expect(await search('%')).toHaveLength(5);
+    for (const hostile of ["' or 1=1 --", 'jos:*', 'a & b | !c', '\\', '<->', ':'])
+      expect((await search(hostile)).length).toBeLessThanOrEqual(5);
+    expect(await search('', 'INACTIVE')).toEqual(['Ada Lovelace']);
+    expect(await search('jos', 'DECEASED')).toEqual([]);
+  }, unlimited));
+
+const pageOf = `query ($first: Int, $after: String, $last: Int, $before: String) {
+  patients(first: $first, after: $after, last: $last, before: $before) {
+    totalCount
+    edges { cursor node { name } }
+    pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
+  }
+}`;
+
+test('pages through patients forwards and backwards, with the count of all', () =>
+  withApp(async (app) => {
+    const everybody = Array.from({ length: 7 }, (_, i) => `Patient ${i}`);
+    for (const name of everybody) await say(app, { name });
+    const page = async (variables: object) => {
+      const { patients } = (await app.ask(pageOf, variables as Record<string, unknown>)).data;
+      expect(patients.totalCount).toBe(7);
+      const names = patients.edges.map(({ node }: { node: { name: string } }) => node.name);
+      return { names, ...patients.pageInfo };
+    };
+    const forwards: string[][] = [];
+    for (let after = null, more = true; more;) {
+      const { names, hasNextPage, endCursor } = await page({ first: 3, after });
+      forwards.push(names);
+      [after, more] = [endCursor, hasNextPage];
+    }
+    expect(forwards.map(({ length }) => length)).toEqual([3, 3, 1]);
+    expect(forwards.flat()).toEqual(everybody);
+    const backwards: string[][] = [];
+    for (let before = null, more = true; more;) {
+      const { names, hasPreviousPage, startCursor } = await page({ last: 3, before });
+      backwards.unshift(names);
+      [before, more] = [startCursor, hasPreviousPage];
+    }
+    expect(backwards.map(({ length }) => length)).toEqual([1, 3, 3]);
+    expect(backwards.flat()).toEqual(everybody);
+    expect((await page({ first: 200 })).names).toEqual(everybody);
+    expect((await page({})).hasNextPage).toBe(false);
+    expect((await page({ first: 0 })).names).toEqual([]);
+    const whole = await page({ first: 7 });
+    expect(whole).toMatchObject({ hasNextPage: false, hasPreviousPage: false });
+    expect((await page({ first: 3, after: whole.endCursor })).names).toEqual([]);
+  }, unlimited));
+
+test('a page stays where it was when patients are added meanwhile', () =>
+  withApp(async (app) => {
+    for (const name of ['A', 'B', 'C', 'D']) await say(app, { name });
+    const first = (await app.ask(pageOf, { first: 2 })).data.patients;
+    await say(app, { name: 'E' });
+    const second = (await app.ask(pageOf, { first: 9, after: first.pageInfo.endCursor })).data.patients;
+    expect(second.edges.map(({ node }: { node: { name: string } }) => node.name)).toEqual(['C', 'D', 'E']);
+  }));
+
+const record = `mutation ($input: RecordEventInput!) {
+  recordEvent(input: $input) {
+    __typename
+    ... on RecordEventPayload { replayed event {
+      id type data version source sourceSystem confidence effectiveAt supersedesId patient { id } entityType entityId
+    } }
+    ... on InputError { code message fields { path message } }
+    ... on NotFoundError { code id }
+  }
+}`;
+
+async function tell(app: App, input: object) {
+  const { data, errors } = await app.ask(record, { input: { sourceSystem: 'lab', data: {}, ...input } });
+  expect(errors).toBeUndefined();
+  return data.recordEvent;
+}
+
+test('refuses an event of an unknown type and names the nearest', () =>
+  withApp(async (app) => {
+    const patientId = await addPatient(app, '+12125550100');
+    const nearest = {
+      'apointment.booked': 'appointment.booked',
+      'lab.result_recieved': 'lab.result_received',
+      'medication.refill': 'medication.refill_due',
+      'patient.registered': 'medication.prescribed', // ours alone: nobody else may record it
+    };
+    for (const [type, meant] of Object.entries(nearest)) {
+      const refused = await tell(app, { patientId, type });
+      expect(refused).toMatchObject({ code: 'INVALID_INPUT', fields: [{ path: ['input', 'type'] }] });
+      if (type.startsWith('patient.')) expect(refused.message).toMatch(/nearest is \w+\.\w+/);
+      else expect(refused.message).toContain(meant);
+    }
+    for (const type of ['ext.', 'ext.Upper', 'ext.1', 'ext.a b', `ext.${'x'.repeat(61)}`, 'call.completed']) {
+      expect(await tell(app, { patientId, type })).toMatchObject({ code: 'INVALID_INPUT' });
+    }
+  }));
+
+test('records an event of a known type or of a type of its own, with all that was said of it', () =>
+  withApp(async (app) => {
+    const patientId = await addPatient(app, '+12125550100');
+    const said = {
+      patientId,
+      confidence: 0.7,
+      effectiveAt: '2026-01-02T03:04:05Z',
+      data: { result: { hba1c: 6.1 } },
+    };
+    for (const type of ['lab.result_received', 'ext.fall_detected', 'ext.a.b_c1']) {
+      const { event, replayed } = await tell(app, { ...said, type });
+      expect(replayed).toBe(false);
+      expect(event).toMatchObject({
+        type,
+        data: said.data,
+        confidence: 0.7,
+        effectiveAt: '2026-01-02T03:04:05.000Z',
+        source: 'api',
+        sourceSystem: 'lab',
+        entityType: 'PATIENT',
+        entityId: patientId,
+        patient: { id: patientId },
+      });
+    }
+    const { data } = await app.ask(
+      `{ patient(id: "${patientId}") { timeline(types: ["ext.fall_detected"]) { edges { node { type } } } } }`,
+    );
+    expect(data.patient.timeline.edges).toEqual([{ node: { type: 'ext.fall_detected' } }]);
+  }));
+
+test('a correction names the event that it supersedes, of the same patient', () =>
+  withApp(async (app) => {
+    const patientId = await addPatient(app, '+12125550100');
+    const otherId = await addPatient(app, '+12125550101', 'Grace Hopper');
+    const type = 'appointment.booked';
+    const { event: wrong } = await tell(app, { patientId, type, data: { on: '2026-03-01' } });
+    const { event: right } = await tell(app, {
+      patientId,
+      type,
+      data: { on: '2026-03-02' },
+      supersedesId: wrong.id,
+    });
+    expect(right).toMatchObject({ supersedesId: wrong.id, version: wrong.version + 1 });
+    for (const supersedesId of [randomUUID(), wrong.id]) {
+      const refused = await tell(app, { patientId: otherId, type, supersedesId });
+      expect(refused).toEqual({ __typename: 'NotFoundError', code: 'NOT_FOUND', id: supersedesId });
+    }
+  }));
+
+test('refuses an event without a patient, with two, or with data that cannot be kept', () =>
+  withApp(async (app) => {
+    const patientId = await addPatient(app, '+12125550100');
+    const type = 'ext.x';
+    const wrong = [
+      { type },
+      { type, patientId, patientCanonicalId: 'a:b:c' },
+      { type, patientId, data: { text: 'x'.repeat(70_000) } },
+      { type, patientId, data: { text: '\0' } },
+      { type, patientId, data: [1] },
+      { type, patientId, data: 'text' },
+      { type, patientId, confidence: -0.1 },
+      { type, patientId, sourceSystem: '' },
+      { type, patientId, effectiveAt: '2026-13-01T00:00:00Z' },
+      { type, patientId, supersedesId: 'x' },
+      { type, patientId: 'x' },
+      { type, patientId, idempotencyKey: '' },
+    ];
+    for (const input of wrong)
+      expect({ input, ...(await tell(app, input)) }).toMatchObject({ input, code: 'INVALID_INPUT' });
+  }));
+
+const settings: [field: string, type: string, good: object, bad: Record<string, unknown>][] = [
+  [
+    'createService',
+    'ServiceInput',
+    { name: 'n'.repeat(100), systemPrompt: '😀'.repeat(10_000), greeting: '😀'.repeat(200), isDefault: true },
+    {
+      name: ['', ' ', 'n'.repeat(101), '\0'],
+      systemPrompt: ['p'.repeat(10_001)],
+      greeting: ['', 'g'.repeat(201)],
+    },
+  ],
+  [
+    'registerPhoneNumber',
+    'PhoneNumberInput',
+    { phone: '+14155550198', label: 'l'.repeat(100), voice: true, text: true },
+    {
+      phone: ['4155550198', '+0155550198', '+1415555019812345', '+', '+1415555o198', ''],
+      label: ['l'.repeat(101)],
+      serviceId: ['x'],
+    },
+  ],
+  [
+    'createUseCase',
+    'UseCaseInput',
+    { name: 'n'.repeat(100), channel: 'VOICE', numberIds: [] },
+    { name: ['', 'n'.repeat(101)], numberIds: [['x'], Array.from({ length: 101 }, () => randomUUID())] },
+  ],
+];
+
+test.each(settings)(
+  '%s takes what is within the limits of %s and names each field that is not',
+  (field, type, good, bad) =>
+    withApp(async (app) => {
+      const mutation = `mutation ($input: ${type}!) { result: ${field}(input: $input) { __typename ... on InputError { code fields { path } } } }`;
+      const set = async (input: object) => (await app.ask(mutation, { input })).data.result;
+      expect((await set(good)).__typename).toMatch(/Payload$/);
+      for (const [name, values] of Object.entries(bad)) {
+        for (const value of values as unknown[]) {
+          const { code, fields } = await set({ ...good, [name]: value });
+          expect([code, fields[0].path.slice(0, 2)]).toEqual(['INVALID_INPUT', ['input', name]]);
+        }
+      }
+    }, unlimited),
+);
+
+test('the first service is the default until another is made so, and a number registered again is changed', () =>
+  withApp(async (app) => {
+    const make = (name: string, isDefault: boolean | null) =>
+      app.ask(`mutation ($input: ServiceInput!) { createService(input: $input) { __typename } }`, {
+        input: { name, systemPrompt: '', greeting: 'Hello', isDefault },
+      });
+    await make('first', null);
+    await make('second', false);
+    const defaults = async () => {
+      const { data } = await app.ask('{ services { name isDefault } }');
+      const chosen = data.services.filter(({ isDefault }: { isDefault: boolean }) => isDefault);
+      return chosen.map(({ name }: { name: string }) => name);
+    };
+    expect(await defaults()).toEqual(['first']);
+    await Promise.all(['third', 'fourth', 'fifth'].map((name) => make(name, true)));
+    expect(await defaults()).toHaveLength(1);
+    const register = (label: string) =>
+      app.ask(
+        `mutation ($label: String) { registerPhoneNumber(input: { phone: "+14155550199", label: $label, text: true }) {
+          ... on PhoneNumberPayload { phoneNumber { id label voice text active } }
+        } }`,
+        { label },
+      );
+    const first = (await register('Front desk')).data.registerPhoneNumber.phoneNumber;
+    const again = (await register('Back office')).data.registerPhoneNumber.phoneNumber;
+    expect(again).toEqual({ ...first, label: 'Back office' });
+  }));
