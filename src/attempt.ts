@@ -33,6 +33,18 @@ export interface Placed {
 /** How long a call waits for its turn with the carrier before it is refused, in milliseconds. */
 const paceLimitMs = 5_000;
 
+/** How old the gate's decision may be when the carrier is asked, in milliseconds. */
+const decisionMs = 5_000;
+
+/** The answer to who comes too late: nothing was dialled. */
+const tooLate: progress.Answer = {
+  outcome: 'rejected',
+  carrierCode: null,
+  message: 'The call was held up for too long after it was allowed, and was not dialled. Ask again.',
+  retryable: true,
+  reached: false,
+};
+
 /** Makes attempts: the intent is recorded, the carrier asked, its answer recorded. Nothing else in the product dials. */
 export function openAttempts(tools: Tools) {
   const { world, carrier, clock } = tools;
@@ -49,8 +61,7 @@ export function openAttempts(tools: Tools) {
     const recorded = await intents.record(wanted, { ...by, now: clock.now() });
     if (recorded.replayed) return answered(recorded);
     const { call } = recorded;
-    const order = { workspaceId: call.workspaceId, callId: call.id, to: call.phoneTo, from: call.phoneFrom };
-    const answer = await carrier.dial(order);
+    const answer = await dial(call);
     const told: By = {
       ...by,
       actor: 'carrier',
@@ -68,6 +79,17 @@ export function openAttempts(tools: Tools) {
       },
     );
     return answered({ ...recorded, call: settled });
+  }
+
+  /** Asks the carrier, unless the decision has grown old: a process that was frozen must not dial what others gave up. */
+  async function dial(call: Call): Promise<progress.Answer> {
+    if (clock.now().getTime() - Date.parse(call.decision.decidedAt) > decisionMs) return tooLate;
+    return carrier.dial({
+      workspaceId: call.workspaceId,
+      callId: call.id,
+      to: call.phoneTo,
+      from: call.phoneFrom,
+    });
   }
 
   /** A call that the carrier refused is a refusal, also when it is asked for again with its key. */
@@ -103,7 +125,8 @@ export function openAttempts(tools: Tools) {
       const current = await tx.lock(calls, { ...id, id: { eq: call.id } });
       if (!contact || !current) throw new Error(`call ${call.id} has lost its rows`);
       const { row, events } = tx.decide(calls, current, decide(current), by);
-      if (events.length > 0) tx.decide(contacts, contact, contacts.endAttempt(contact, row), by);
+      if (events.length === 0) return row;
+      tx.decide(contacts, contact, contacts.endAttempt(contact, row), by);
       await atTheEnd?.(tx);
       return row;
     });
@@ -117,7 +140,9 @@ export function openAttempts(tools: Tools) {
     });
     if (!call) throw new NotFoundRefusal('NOT_FOUND', 'There is no such call in this workspace.', id);
     const { sid, status } = progress.ending(call);
-    const heard = await carrier.hangUp(sid, status, clock.now());
+    let heard = await carrier.hangUp(sid, status, clock.now());
+    // It was answered before we knew: what no longer rings is not canceled but hung up.
+    if (heard.status === 'in-progress') heard = await carrier.hangUp(sid, 'completed', clock.now());
     return record(call, (current) => progress.hear(current, heard), { ...by, now: clock.now() });
   }
 

@@ -80,7 +80,10 @@ export async function openServer(
         server.close(() => resolve());
       });
       for (const response of underWay) if (isStream(response)) response.destroy();
+      // A connection that is kept alive becomes idle only when what it carries is answered.
+      const idle = setInterval(() => server.closeIdleConnections(), 20);
       await Promise.race([closed, sleep(drainMs, undefined, { ref: false })]);
+      clearInterval(idle);
       server.closeAllConnections();
       await closed;
     },

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import * as calls from '../domain/call.ts';
 import type { Call as Row } from '../domain/call.ts';
-import { conditions, fits } from '../domain/call-filter.ts';
+import { conditions, fits, type CallFilter as CallWhere } from '../domain/call-filter.ts';
 import { bases, purposes } from '../domain/consent.ts';
 import type { Event } from '../domain/event.ts';
 import {
@@ -239,7 +239,7 @@ builder.queryFields((t) => ({
           ({ id }) => [id],
           ({ start, limit, inverted }) =>
             world.page(calls.table, {
-              where: { workspaceId: { eq: workspaceId }, ...conditions(filter ?? {}) },
+              where: { workspaceId: { eq: workspaceId }, ...conditions(filterOf(filter)) },
               order: ['id'],
               descending: !inverted,
               after: start,
@@ -272,8 +272,17 @@ builder.subscriptionFields((t) => ({
     authScopes: { scope: 'calls:read' },
     args: { filter: t.arg({ type: CallFilter }) },
     description: 'Every change of any call in the workspace, for a dashboard.',
-    subscribe: (_, { filter }, { live, workspaceId }) =>
-      live.watch(workspaceId, ({ row }) => row !== null && fits(row as Row, filter ?? {})),
+    subscribe: (_, { filter }, { live, workspaceId }) => {
+      const wanted = filterOf(filter);
+      return live.watch(workspaceId, ({ row }) => row !== null && fits(row as Row, wanted));
+    },
     resolve: ({ row }, _, context) => renewed(context, row as Row),
   }),
 }));
+
+/** A filter whose metadata can be compared: JSON of another kind would match nothing without a word. */
+function filterOf(filter: CallWhere | null | undefined): CallWhere {
+  const metadata = filter?.metadata;
+  if (metadata == null || (typeof metadata === 'object' && !Array.isArray(metadata))) return filter ?? {};
+  throw failure('INVALID_INPUT', 'filter.metadata must be an object.');
+}

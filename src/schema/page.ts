@@ -28,8 +28,9 @@ export function page<R extends object>(
       throw failure('INVALID_INPUT', `A page holds 0 to ${pageLimit}: ask for the next one with after.`);
     }
   }
-  if (args.after != null && args.before != null) {
-    throw failure('INVALID_INPUT', 'Give first with after, or last with before, not both.');
+  const mixed = args.last != null ? args.after != null || args.first != null : args.before != null;
+  if (mixed) {
+    throw failure('INVALID_INPUT', 'Give first with after, or last with before.');
   }
   return resolveCursorConnection(
     { args, defaultSize: pageDefault, maxSize: pageLimit, toCursor: (row: R) => encode(cursorOf(row)) },

@@ -54,7 +54,10 @@ async function watch(app: App, filter?: Record<string, unknown>) {
       if (statuses.at(-1) !== status) statuses.push(status);
     }
   })();
-  await eventually(async () => expect(await subscribers(app)).toBeGreaterThan(before));
+  await eventually(async () => {
+    expect(await subscribers(app)).toBeGreaterThan(before);
+    return true;
+  });
   return seen;
 }
 
@@ -96,6 +99,7 @@ const seenToTheEnd = (seen: Map<string, string[]>, endings: string[]) =>
   eventually(() => {
     const open = endings.filter((ending) => !isOver(seen.get(line(ending))?.at(-1) ?? ''));
     expect(open).toEqual([]);
+    return true;
   }, 15_000);
 
 test('every scripted number ends as its line says, and each call is dialled once', () =>
@@ -167,9 +171,12 @@ test("a number that the carrier refuses is told with the carrier's own code, and
     ] as const) {
       const answer = await place(app, line(ending));
       expect(answer).toMatchObject({
-        ...{ __typename: 'CarrierError', code: 'CARRIER_REJECTED', carrierCode, retryable: false },
+        __typename: 'CarrierError',
+        code: 'CARRIER_REJECTED',
+        carrierCode,
+        retryable: false,
       });
-      const [call] = (await callsOf(app, { statuses: ['FAILED'] })).filter(
+      const call = (await callsOf(app, { statuses: ['FAILED'] })).find(
         (one: Answer['data']) => one.phoneTo === line(ending),
       );
       expect(call).toMatchObject({ sid: null, endedReason: `carrier_rejected_${carrierCode}` });
@@ -256,109 +263,124 @@ test('a chain of callbacks is told oldest first, from whichever of its calls one
     }
     expect(stranger.chain).toEqual([{ id: stranger.id }]);
     expect(await place(app, line('0101'), { derivedFromCallSid: 'CAunknown' })).toMatchObject({
-      ...{ __typename: 'NotFoundError', code: 'NOT_FOUND', id: 'CAunknown' },
+      __typename: 'NotFoundError',
+      code: 'NOT_FOUND',
+      id: 'CAunknown',
     });
   }, unlimited));
 
 test("a patient's timeline tells the whole story of a call, newest first, forwards and backwards", () =>
-  withApp(async (app) => {
-    await setUp(app, ours);
-    const patientId = await addPatient(app, line('0100'));
-    const { call, event } = await place(app, line('0100'), { patientId });
-    await app.follow(call.id, isOver);
-    const page = async (args: string) => {
-      const { data } = await app.ask(
-        `query ($id: ID!) { patient(id: $id) { timeline(${args}) {
+  withApp(
+    async (app) => {
+      await setUp(app, ours);
+      const patientId = await addPatient(app, line('0100'));
+      const { call, event } = await place(app, line('0100'), { patientId });
+      await app.follow(call.id, isOver);
+      const page = async (args: string) => {
+        const { data } = await app.ask(
+          `query ($id: ID!) { patient(id: $id) { timeline(${args}) {
           edges { cursor node { id type effectiveAt cursor patient { id } summary } }
           pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } } }`,
-        { id: patientId },
+          { id: patientId },
+        );
+        return data.patient.timeline;
+      };
+      const whole = await page('first: 50');
+      const nodes = whole.edges.map((edge: Answer['data']) => edge.node);
+      const types = nodes.map((node: { type: string }) => node.type);
+      expect(types.toReversed().slice(0, 3)).toEqual([
+        'patient.registered',
+        'contact.consent_granted',
+        'outbound.initiated',
+      ]);
+      expect(types.toSorted()).toEqual(
+        [
+          'patient.registered',
+          'contact.consent_granted',
+          'outbound.initiated',
+          'call.accepted',
+          'call.ringing',
+          'call.answered',
+          'call.completed',
+        ].toSorted(),
       );
-      return data.patient.timeline;
-    };
-    const whole = await page('first: 50');
-    const nodes = whole.edges.map((edge: Answer['data']) => edge.node);
-    const types = nodes.map((node: { type: string }) => node.type);
-    expect(types.toReversed().slice(0, 3)).toEqual([
-      'patient.registered',
-      'contact.consent_granted',
-      'outbound.initiated',
-    ]);
-    expect(types.toSorted()).toEqual(
-      [
-        ...['patient.registered', 'contact.consent_granted', 'outbound.initiated', 'call.accepted'],
-        ...['call.ringing', 'call.answered', 'call.completed'],
-      ].toSorted(),
-    );
-    const order = ['call.completed', 'call.answered', 'call.ringing', 'outbound.initiated'];
-    expect(types.filter((type: string) => order.includes(type))).toEqual(order);
-    const instants = nodes.map((node: { effectiveAt: string }) => node.effectiveAt);
-    expect(instants).toEqual(instants.toSorted().toReversed());
-    expect(nodes.every((node: Answer['data']) => node.patient.id === patientId)).toBe(true);
-    expect(nodes.find((node: Answer['data']) => node.id === event.id).type).toBe('outbound.initiated');
+      const order = ['call.completed', 'call.answered', 'call.ringing', 'outbound.initiated'];
+      expect(types.filter((type: string) => order.includes(type))).toEqual(order);
+      const instants = nodes.map((node: { effectiveAt: string }) => node.effectiveAt);
+      expect(instants).toEqual(instants.toSorted().toReversed());
+      expect(nodes.every((node: Answer['data']) => node.patient.id === patientId)).toBe(true);
+      expect(nodes.find((node: Answer['data']) => node.id === event.id).type).toBe('outbound.initiated');
 
-    const forwards: string[] = [];
-    for (let after = ''; ;) {
-      const { edges, pageInfo } = await page(`first: 3${after}`);
-      forwards.push(...edges.map((edge: Answer['data']) => edge.node.id));
-      if (!pageInfo.hasNextPage) break;
-      after = `, after: "${pageInfo.endCursor}"`;
-    }
-    const backwards: string[] = [];
-    for (let before = ''; ;) {
-      const { edges, pageInfo } = await page(`last: 3${before}`);
-      backwards.unshift(...edges.map((edge: Answer['data']) => edge.node.id));
-      if (!pageInfo.hasPreviousPage) break;
-      before = `, before: "${pageInfo.startCursor}"`;
-    }
-    const ids = nodes.map((node: { id: string }) => node.id);
-    expect(forwards).toEqual(ids);
-    expect(backwards).toEqual(ids);
-    const some = await page('first: 50, types: ["call.ringing", "call.answered"]');
-    expect(some.edges.map((edge: Answer['data']) => edge.node.type)).toEqual([
-      'call.answered',
-      'call.ringing',
-    ]);
-  }, unlimited));
+      const forwards: string[] = [];
+      for (let after = ''; ;) {
+        const { edges, pageInfo } = await page(`first: 3${after}`);
+        forwards.push(...edges.map((edge: Answer['data']) => edge.node.id));
+        if (!pageInfo.hasNextPage) break;
+        after = `, after: "${pageInfo.endCursor}"`;
+      }
+      const backwards: string[] = [];
+      for (let before = ''; ;) {
+        const { edges, pageInfo } = await page(`last: 3${before}`);
+        backwards.unshift(...edges.map((edge: Answer['data']) => edge.node.id));
+        if (!pageInfo.hasPreviousPage) break;
+        before = `, before: "${pageInfo.startCursor}"`;
+      }
+      const ids = nodes.map((node: { id: string }) => node.id);
+      expect(forwards).toEqual(ids);
+      expect(backwards).toEqual(ids);
+      const some = await page('first: 50, types: ["call.ringing", "call.answered"]');
+      expect(some.edges.map((edge: Answer['data']) => edge.node.type)).toEqual([
+        'call.answered',
+        'call.ringing',
+      ]);
+    },
+    { ...unlimited, SIM_PACE: '10' },
+  ));
 
 test('callActivity tells of the calls that its filter names and of no others', () =>
-  withApp(async (app) => {
-    await setUp(app, ours);
-    const patientId = await addPatient(app, line('0100'));
-    const filters = {
-      all: {},
-      tagged: { tag: 'recall' },
-      over: { statuses: ['COMPLETED', 'BUSY'] },
-      labelled: { metadata: { room: '12' } },
-      patient: { patientId },
-      campaign: { campaignId: '01890a5d-ac96-774b-bcce-b302099a8057' },
-      both: { tag: 'recall', statuses: ['RINGING'] },
-      past: { until: '2020-01-01T00:00:00Z' },
-    };
-    const seen: Partial<Record<keyof typeof filters, Map<string, string[]>>> = {};
-    for (const [name, filter] of Object.entries(filters)) {
-      seen[name as keyof typeof filters] = await watch(app, filter);
-    }
-    const [a, b, c] = [line('0100'), line('0101'), line('0101', '213')];
-    await place(app, a, { patientId, tags: ['recall', 'x'] });
-    await place(app, b, { metadata: { room: '12', floor: '3' } });
-    await place(app, c, { tags: ['recall'], metadata: { room: '13' } });
-    const busy = ['QUEUED', 'RINGING', 'BUSY'];
-    const shown = (name: keyof typeof filters) => Object.fromEntries(seen[name]!);
-    const everything = { [a]: answered, [b]: busy, [c]: busy };
-    await eventually(() => {
-      expect(shown('all')).toEqual(everything);
-    });
-    // Every subscription is given an event before the next one, so that the others know by now too, or within an instant.
-    await eventually(() => {
-      expect(shown('tagged')).toEqual({ [a]: answered, [c]: busy });
-      expect(shown('over')).toEqual({ [a]: ['COMPLETED'], [b]: ['BUSY'], [c]: ['BUSY'] });
-      expect(shown('labelled')).toEqual({ [b]: busy });
-      expect(shown('patient')).toEqual({ [a]: answered });
-      expect(shown('both')).toEqual({ [a]: ['RINGING'], [c]: ['RINGING'] });
-    });
-    expect(shown('campaign')).toEqual({});
-    expect(shown('past')).toEqual({});
-  }, unlimited));
+  withApp(
+    async (app) => {
+      await setUp(app, ours);
+      const patientId = await addPatient(app, line('0100'));
+      const filters = {
+        all: {},
+        tagged: { tag: 'recall' },
+        over: { statuses: ['COMPLETED', 'BUSY'] },
+        labelled: { metadata: { room: '12' } },
+        patient: { patientId },
+        campaign: { campaignId: '01890a5d-ac96-774b-bcce-b302099a8057' },
+        both: { tag: 'recall', statuses: ['RINGING'] },
+        past: { until: '2020-01-01T00:00:00Z' },
+      };
+      const seen: Partial<Record<keyof typeof filters, Map<string, string[]>>> = {};
+      for (const [name, filter] of Object.entries(filters)) {
+        seen[name as keyof typeof filters] = await watch(app, filter);
+      }
+      const [a, b, c] = [line('0100'), line('0101'), line('0101', '213')];
+      await place(app, a, { patientId, tags: ['recall', 'x'] });
+      await place(app, b, { metadata: { room: '12', floor: '3' } });
+      await place(app, c, { tags: ['recall'], metadata: { room: '13' } });
+      const busy = ['QUEUED', 'RINGING', 'BUSY'];
+      const shown = (name: keyof typeof filters) => Object.fromEntries(seen[name]!);
+      const everything = { [a]: answered, [b]: busy, [c]: busy };
+      await eventually(() => {
+        expect(shown('all')).toEqual(everything);
+        return true;
+      });
+      // Every subscription is given an event before the next one, so that the others know by now too, or within an instant.
+      await eventually(() => {
+        expect(shown('tagged')).toEqual({ [a]: answered, [c]: busy });
+        expect(shown('over')).toEqual({ [a]: ['COMPLETED'], [b]: ['BUSY'], [c]: ['BUSY'] });
+        expect(shown('labelled')).toEqual({ [b]: busy });
+        expect(shown('patient')).toEqual({ [a]: answered });
+        expect(shown('both')).toEqual({ [a]: ['RINGING'], [c]: ['RINGING'] });
+        return true;
+      });
+      expect(shown('campaign')).toEqual({});
+      expect(shown('past')).toEqual({});
+    },
+    { ...unlimited, SIM_PACE: '10' },
+  ));
 
 test('calls are filtered by status, tag, metadata, patient and time, and paged in both directions', () =>
   withApp(async (app) => {
@@ -418,7 +440,8 @@ test('calls are filtered by status, tag, metadata, patient and time, and paged i
     const beforeLast = await page(`last: 2, before: "${last.startCursor}"`);
     expect(beforeLast).toMatchObject({ at: [3, 2], hasPreviousPage: true });
     expect(await page(`last: 2, before: "${beforeLast.startCursor}"`)).toMatchObject({
-      ...{ at: [4], hasPreviousPage: false },
+      at: [4],
+      hasPreviousPage: false,
     });
     expect(await page(`first: 1, filter: { tag: "b" }`)).toMatchObject({ at: [4], hasNextPage: true });
   }, unlimited));
@@ -505,7 +528,9 @@ test('an id is the same in capitals', () =>
         call { id patient { id } useCase { id } service { id } } } } }`,
       {
         input: {
-          ...{ patientId: patientId.toUpperCase(), serviceId: serviceId.toUpperCase(), reason: 'Check-up' },
+          patientId: patientId.toUpperCase(),
+          serviceId: serviceId.toUpperCase(),
+          reason: 'Check-up',
           useCaseId: useCaseId.toUpperCase(),
         },
       },
@@ -513,7 +538,9 @@ test('an id is the same in capitals', () =>
     expect(answer.errors).toBeUndefined();
     const { call } = answer.data.placeCall;
     expect(call).toMatchObject({
-      ...{ patient: { id: patientId }, useCase: { id: useCaseId }, service: { id: serviceId } },
+      patient: { id: patientId },
+      useCase: { id: useCaseId },
+      service: { id: serviceId },
     });
     expect((await app.follow(call.id.toUpperCase(), isOver)).at(-1)).toBe('BUSY');
   }, unlimited));
@@ -561,11 +588,21 @@ async function mayContact(app: App, id: string, purpose = 'OTHER') {
 }
 
 /** Expects the gate to say no, both in advance and when the call is asked for, and nobody to be dialled. */
-async function expectBlocked(app: App, patientId: string, to: string, blocks: string[], more = {}) {
+async function expectBlocked(
+  app: App,
+  { patientId, to }: { patientId: string; to: string },
+  blocks: string[],
+  more = {},
+) {
   const before = await creates(app, to);
   const answer = await place(app, to, { patientId, basis: null, ...more });
   expect(answer).toMatchObject({
-    ...{ __typename: 'ContactBlockedError', code: 'CONTACT_BLOCKED', decision: { allowed: false, blocks } },
+    __typename: 'ContactBlockedError',
+    code: 'CONTACT_BLOCKED',
+    decision: {
+      allowed: false,
+      blocks,
+    },
   });
   const { purpose = 'OTHER' } = more as { purpose?: string };
   expect(await mayContact(app, patientId, purpose)).toMatchObject({ allowed: false, blocks });
@@ -580,12 +617,12 @@ test('a number is not dialled while a call to it is open, or nobody knows whethe
       const talker = await addPatient(app, stuck);
       const unknown = await addPatient(app, lost);
       const { call } = await place(app, stuck, { patientId: talker });
-      await expectBlocked(app, talker, stuck, ['ACTIVE_CONTACT']);
+      await expectBlocked(app, { patientId: talker, to: stuck }, ['ACTIVE_CONTACT']);
       const uncertain = await place(app, lost, { patientId: unknown });
       expect(uncertain.call.status).toBe('UNCERTAIN');
-      await expectBlocked(app, unknown, lost, ['OUTCOME_UNCERTAIN']);
+      await expectBlocked(app, { patientId: unknown, to: lost }, ['OUTCOME_UNCERTAIN']);
       await app.follow(call.id, (status) => status === 'IN_PROGRESS');
-      await expectBlocked(app, talker, stuck, ['ACTIVE_CONTACT']);
+      await expectBlocked(app, { patientId: talker, to: stuck }, ['ACTIVE_CONTACT']);
       await app.ask(cancelCall, { id: call.id });
       expect(await mayContact(app, talker)).toEqual({ allowed: true, blocks: [], basis: 'PRIOR_EXPRESS' });
       const again = await place(app, stuck, { patientId: talker });
@@ -605,17 +642,19 @@ test('patients who are not active are not called, nor is who has asked not to be
         `mutation ($input: PatientInput!) { upsertPatient(input: $input) { ... on PatientPayload { patient { id } } } }`,
         { input: { name: 'Ada', phone: to, sourceSystem: 'ehr', status } },
       );
-      await expectBlocked(app, data.upsertPatient.patient.id, to, [`PATIENT_${status}`]);
+      await expectBlocked(app, { patientId: data.upsertPatient.patient.id, to: to }, [`PATIENT_${status}`]);
     }
     const revoke = `mutation ($id: ID!, $channels: [Channel!]) {
       revokeConsent(patientId: $id, channels: $channels, reason: "asked") { __typename } }`;
     const leaving = await addPatient(app, line('0100'));
     await app.ask(revoke, { id: leaving });
-    await expectBlocked(app, leaving, line('0100'), ['DO_NOT_CONTACT']);
-    await expectBlocked(app, leaving, line('0100'), ['DO_NOT_CONTACT'], { basis: 'PRIOR_EXPRESS_WRITTEN' });
+    await expectBlocked(app, { patientId: leaving, to: line('0100') }, ['DO_NOT_CONTACT']);
+    await expectBlocked(app, { patientId: leaving, to: line('0100') }, ['DO_NOT_CONTACT'], {
+      basis: 'PRIOR_EXPRESS_WRITTEN',
+    });
     const textOnly = await addPatient(app, line('0101'));
     await app.ask(revoke, { id: textOnly, channels: ['VOICE'] });
-    await expectBlocked(app, textOnly, line('0101'), ['CONSENT_REVOKED']);
+    await expectBlocked(app, { patientId: textOnly, to: line('0101') }, ['CONSENT_REVOKED']);
   }, unlimited));
 
 test('nobody is called without grounds: what a number given to a provider covers is care, and advertising needs writing', () =>
@@ -633,24 +672,30 @@ test('nobody is called without grounds: what a number given to a provider covers
     const patientId = await addPatient(app, to);
     expect(await mayContact(app, patientId)).toEqual({ allowed: true, blocks: [], basis: 'PRIOR_EXPRESS' });
     for (const purpose of ['BILLING', 'MARKETING']) {
-      await expectBlocked(app, patientId, to, ['NO_LEGAL_BASIS'], { purpose });
+      await expectBlocked(app, { patientId: patientId, to: to }, ['NO_LEGAL_BASIS'], { purpose });
     }
     for (const [purpose, basis] of [
       ['MARKETING', 'PRIOR_EXPRESS'],
       ['MARKETING', 'EMERGENCY'],
       ['BILLING', 'HEALTHCARE_EXEMPTION'],
     ]) {
-      await expectBlocked(app, patientId, to, ['NO_LEGAL_BASIS'], { purpose, basis });
+      await expectBlocked(app, { patientId: patientId, to: to }, ['NO_LEGAL_BASIS'], { purpose, basis });
     }
     const consent = `mutation ($input: ConsentInput!) { recordConsent(input: $input) { __typename } }`;
     const written = {
-      ...{ patientId, phone: to, channels: ['VOICE'], purposes: ['MARKETING'], method: 'signed form' },
+      patientId,
+      phone: to,
+      channels: ['VOICE'],
+      purposes: ['MARKETING'],
+      method: 'signed form',
     };
     await app.ask(consent, { input: { ...written, basis: 'PRIOR_EXPRESS' } });
-    await expectBlocked(app, patientId, to, ['NO_LEGAL_BASIS'], { purpose: 'MARKETING' });
+    await expectBlocked(app, { patientId: patientId, to: to }, ['NO_LEGAL_BASIS'], { purpose: 'MARKETING' });
     await app.ask(consent, { input: { ...written, basis: 'PRIOR_EXPRESS_WRITTEN' } });
     expect(await mayContact(app, patientId, 'MARKETING')).toEqual({
-      ...{ allowed: true, blocks: [], basis: 'PRIOR_EXPRESS_WRITTEN' },
+      allowed: true,
+      blocks: [],
+      basis: 'PRIOR_EXPRESS_WRITTEN',
     });
     const { __typename, call } = await place(app, to, { patientId, purpose: 'MARKETING', basis: null });
     expect(__typename).toBe('PlaceCallPayload');
@@ -658,6 +703,8 @@ test('nobody is called without grounds: what a number given to a provider covers
       id: call.id,
     });
     expect(stored.data.call.decision).toEqual({
-      ...{ allowed: true, blocks: [], basis: 'PRIOR_EXPRESS_WRITTEN' },
+      allowed: true,
+      blocks: [],
+      basis: 'PRIOR_EXPRESS_WRITTEN',
     });
   }, unlimited));
