@@ -76,18 +76,23 @@ export async function openServer(
     url: `http://${address.host === '0.0.0.0' ? '127.0.0.1' : address.host}:${port}`,
     close: async () => {
       await sockets.close();
-      const closed = new Promise<void>((resolve) => {
-        server.close(() => resolve());
-      });
       for (const response of underWay) if (isStream(response)) response.destroy();
-      // A connection that is kept alive becomes idle only when what it carries is answered.
-      const idle = setInterval(() => server.closeIdleConnections(), 20);
-      await Promise.race([closed, sleep(drainMs, undefined, { ref: false })]);
-      clearInterval(idle);
-      server.closeAllConnections();
-      await closed;
+      await drained(server);
     },
   };
+}
+
+/** Lets requests under way be answered, for a while; then cuts what is still open. */
+async function drained(server: Server): Promise<void> {
+  const closed = new Promise<void>((resolve) => {
+    server.close(() => resolve());
+  });
+  // A connection that is kept alive becomes idle only when what it carries is answered.
+  const idle = setInterval(() => server.closeIdleConnections(), 20);
+  await Promise.race([closed, sleep(drainMs, undefined, { ref: false })]);
+  clearInterval(idle);
+  server.closeAllConnections();
+  await closed;
 }
 
 /** GraphQL over HTTP. What has no length, because it comes in chunks, is counted while it is read. */

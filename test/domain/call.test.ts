@@ -38,7 +38,10 @@ const answered: Fact = { type: 'call.answered', data: { via: 'callback' } };
 const completed: Fact = { type: 'call.completed', data: { endedReason: 'completed', via: 'callback' } };
 const call = given(calls);
 const heard = (status: string, more: Partial<progress.Heard> = {}): progress.Heard => ({
-  ...{ sid: 'CA1', status, at: now, via: 'callback' as const },
+  sid: 'CA1',
+  status,
+  at: now,
+  via: 'callback' as const,
   ...more,
 });
 

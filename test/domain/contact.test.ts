@@ -30,8 +30,14 @@ const ask = (facts: Fact[], more: Partial<Question> = {}) =>
   });
 const written = (basis: LegalBasis, ...covered: Purpose[]): Fact[] =>
   contacts.grant(after(contacts), {
-    ...{ patientId, phone, channels: ['VOICE' as const], purposes: covered, basis },
-    ...{ grantedAt: now.toISOString(), method: 'form', evidence: null },
+    patientId,
+    phone,
+    channels: ['VOICE' as const],
+    purposes: covered,
+    basis,
+    grantedAt: now.toISOString(),
+    method: 'form',
+    evidence: null,
   });
 
 test('a number given to the provider is consent for matters of care, not for money or advertising (C-14)', () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { believe, believed, isNews, type Belief, type Beliefs } from '../../src/domain/belief.ts';
+import { believe, believed, isNews, type Beliefs } from '../../src/domain/belief.ts';
 import * as patients from '../../src/domain/patient.ts';
 import { nearest } from '../../src/domain/nearest.ts';
 import { summarize } from '../../src/domain/summary.ts';
@@ -67,7 +67,7 @@ test('the believed value is the most confident, then the newest, in whatever ord
       fc.uniqueArray(belief, { maxLength: 8, selector: (b) => `${b.confidence} ${b.effectiveAt}` }),
       (said) => {
         const beliefs = said.reduce<Beliefs>(
-          (all, b, i) => believe(all, 'k', { ...b, eventId: String(i) } as Belief),
+          (all, b, i) => believe(all, 'k', { ...b, eventId: String(i) }),
           {},
         );
         const best = said.toSorted(

@@ -54,15 +54,16 @@ export async function withApp<T>(
   try {
     return await withDatabaseUrl(async (databaseUrl) => {
       const config = readConfig({
-        ...{
-          PORT: '0',
-          DEMO: '0',
-          SIM_PACE: '50',
-          SIM_CPS: '200',
-          CARRIER_CPS: '200',
-          ADMIN_API_KEY: testKey,
-        },
-        ...{ DATABASE_URL: databaseUrl, NATS_URL: nats.url, DATA_DIR: dataDir, ...environment },
+        PORT: '0',
+        DEMO: '0',
+        SIM_PACE: '50',
+        SIM_CPS: '200',
+        CARRIER_CPS: '200',
+        ADMIN_API_KEY: testKey,
+        DATABASE_URL: databaseUrl,
+        NATS_URL: nats.url,
+        DATA_DIR: dataDir,
+        ...environment,
       });
       const program = await startProgram(config, () => {});
       const clients: Client[] = [];
