@@ -1,7 +1,10 @@
 import { expect, test } from 'vitest';
 import { carePurposes, purposes, type LegalBasis, type Purpose } from '../../src/domain/consent.ts';
 import * as contacts from '../../src/domain/contact.ts';
-import type { Fact, Question } from '../../src/domain/contact.ts';
+import type { Fact } from '../../src/domain/contact.ts';
+import { decide, type Question } from '../../src/domain/gate.ts';
+import * as patients from '../../src/domain/patient.ts';
+import { openPolicy } from '../../src/domain/workspace.ts';
 import { after, given, now } from '../support/given.ts';
 
 const patientId = '00000000-0000-7000-8000-00000000cccc';
@@ -14,17 +17,22 @@ const givenToProvider = contacts.giveToProvider(after(contacts), {
 });
 const attempted: Fact = { type: 'contact.attempted', data: { phone, attemptId: 'a1', channel: 'VOICE' } };
 const contact = given(contacts);
-const later = new Date(now.getTime() + 60_000);
+/** 14:00 in New York, 9:00 in Honolulu: open wherever somebody may be. */
+const later = new Date('2026-03-02T19:00:00Z');
 
+const patient = after(patients, { type: 'patient.registered', data: { canonicalId: null, attributes: {} } });
 const ask = (facts: Fact[], more: Partial<Question> = {}) =>
-  contacts.decide({
-    patient: { id: patientId, status: 'ACTIVE' },
+  decide({
+    patient: { ...patient, id: patientId },
     phone,
     contact: facts.length > 0 ? after(contacts, ...facts) : null,
     channel: 'VOICE',
     purpose: 'LAB_RESULTS',
     claimed: null,
     open: [],
+    recent: [],
+    policy: openPolicy,
+    ringSeconds: 30,
     now: later,
     ...more,
   });
@@ -61,7 +69,7 @@ test('a number is given once, however often it is imported (C-16)', () =>
 test('nothing is known of a number: no (C-10)', () => expect(ask([]).blocks).toEqual(['NO_LEGAL_BASIS']));
 
 test("consent is the patient's own: who shares the number has none (C-15)", () =>
-  expect(ask(givenToProvider, { patient: { id: 'somebody else', status: 'ACTIVE' } }).blocks).toEqual([
+  expect(ask(givenToProvider, { patient: { ...patient, id: 'somebody else' } }).blocks).toEqual([
     'NO_LEGAL_BASIS',
   ]));
 
@@ -104,7 +112,7 @@ test('who asked not to be contacted again is not, on any channel and by anybody 
 
 test('only an active patient is contacted', () => {
   for (const status of ['INACTIVE', 'DECEASED', 'TEST'] as const) {
-    expect(ask(givenToProvider, { patient: { id: patientId, status } }).blocks).toEqual([
+    expect(ask(givenToProvider, { patient: { ...patient, id: patientId, status } }).blocks).toEqual([
       `PATIENT_${status}`,
     ]);
   }
@@ -124,7 +132,7 @@ test('every reason is told, in the order of the rules', () =>
   expect(
     ask([], {
       phone: '+15555551234',
-      patient: { id: patientId, status: 'DECEASED' },
+      patient: { ...patient, id: patientId, status: 'DECEASED' },
       open: ['ACTIVE', 'UNCERTAIN'],
     }).blocks,
   ).toEqual(['PATIENT_DECEASED', 'PHONE_INVALID', 'NO_LEGAL_BASIS', 'ACTIVE_CONTACT', 'OUTCOME_UNCERTAIN']));
