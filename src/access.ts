@@ -5,7 +5,10 @@ import { makeLoaders } from './loaders.ts';
 import { failure } from './schema/builder.ts';
 
 /** What every context holds, whoever asks. */
-type Shared = Pick<Context, 'world' | 'live' | 'registry' | 'workspaces' | 'importer' | 'clock'> & {
+type Shared = Pick<
+  Context,
+  'world' | 'live' | 'registry' | 'workspaces' | 'importer' | 'clock' | 'movableClock'
+> & {
   /** Null until the program is ready. */
   attempts(): Attempts | null;
   /** Of one key. */
@@ -41,10 +44,11 @@ export function openAccess(shared: Shared) {
       workspaces,
       importer,
       clock,
+      movableClock: shared.movableClock,
       attempts,
-      loaders: makeLoaders(world, workspaceId),
+      loaders: makeLoaders(shared, workspaceId),
       renew() {
-        this.loaders = makeLoaders(world, workspaceId);
+        this.loaders = makeLoaders(shared, workspaceId);
       },
       by: () => ({
         workspaceId,

@@ -1,11 +1,11 @@
 import type DataLoader from 'dataloader';
 import type { Attempts } from './attempt.ts';
-import type { Clock } from './clock.ts';
+import type { Clock, RunningClock } from './clock.ts';
 import type { By, Event } from './domain/event.ts';
 import type { Call } from './domain/call.ts';
 import type { Contact } from './domain/contact.ts';
 import type { Patient } from './domain/patient.ts';
-import type { ApiKey, PhoneNumber, Scope, Service, UseCase } from './domain/workspace.ts';
+import type { ApiKey, PhoneNumber, Scope, Service, UseCase, Workspace } from './domain/workspace.ts';
 import type { Importer } from './importer.ts';
 import type { Live } from './live.ts';
 import type { Registry } from './registry.ts';
@@ -24,6 +24,8 @@ export interface Context {
   workspaces: Workspaces;
   importer: Importer;
   clock: Clock;
+  /** The clock where it may be moved by hand; null: it shows real time, or other processes have others. */
+  movableClock: RunningClock | null;
   loaders: Loaders;
   /** Forgets what the loaders have read: each event of a subscription reads anew. */
   renew(): void;
@@ -43,6 +45,11 @@ export interface Loaders {
   useCasesOf: DataLoader<string, UseCase[]>;
   /** By phone number. */
   contact: DataLoader<string, Contact | null>;
+  /** What is under way at a number, by contact. */
+  open: DataLoader<string, ('ACTIVE' | 'UNCERTAIN')[]>;
+  /** When a patient was attempted in the last eight days. */
+  recent: DataLoader<string, Date[]>;
+  workspace: DataLoader<string, Workspace | null>;
   event: DataLoader<string, Event | null>;
   /** All events of an entity, oldest first. */
   history: DataLoader<string, Event[]>;

@@ -56,7 +56,7 @@ export async function startProgram(config: Config, log: Log): Promise<Program> {
       await close().catch((error: unknown) => log('closing failed', error));
     }
   };
-  const clock = openClock(config.clockStart);
+  const clock = openClock(config.clockStart, log);
   try {
     return {
       ...(await open({ config, log, clock, opened: (close) => void closers.push(close) }, stop)),
@@ -159,6 +159,8 @@ async function openOutside(
   const access = openAccess({
     ...core,
     clock,
+    // Other processes of a deployment have clocks of their own: one that is moved would leave them behind.
+    movableClock: config.simulation && config.role === 'all' ? clock : null,
     requestsPerMinute: config.apiKeyRequestsPerMinute,
     attempts: () => made.attempts,
   });
@@ -230,7 +232,7 @@ async function openSimulator({ config, clock, log, opened }: Opening): Promise<{
       ...config.simulator,
       accountSid: config.carrier.accountSid,
       authToken: config.carrier.authToken.reveal(),
-      now: clock.now,
+      clock,
       log,
     });
     opened(() => simulator.close());

@@ -1,19 +1,30 @@
+import { sql } from 'kysely';
 import schedule from 'node-schedule';
 import { hangUpMachines } from './hang-up-machines.ts';
 import { relayEvents } from './relay-events.ts';
 import { sweepCalls, type Sweep } from './sweep-calls.ts';
-import type { Clock } from '../clock.ts';
+import type { RunningClock } from '../clock.ts';
+import { patienceMs } from '../domain/call-progress.ts';
 import type { Stream } from '../stream.ts';
 
 /** What the jobs are run with. */
 export interface JobTools extends Sweep {
   stream: Stream;
-  clock: Clock;
+  clock: RunningClock;
 }
 
-/** What happens on the clock: when, in node-schedule's words with seconds, and what is done with the time it then is. */
-const onTheClock: Record<string, { rule: string; run: (tools: JobTools, now: Date) => Promise<number> }> = {
-  'sweep-calls': { rule: '* * * * * *', run: sweepCalls },
+/** What happens on the clock. */
+interface ClockJob {
+  /** When, in node-schedule's words with seconds. */
+  rule: string;
+  /** When it next has something to do, so that a clock which is moved passes over the ticks in between; null: nothing. */
+  nextAt(tools: JobTools): Promise<Date | null>;
+  /** What is done with the time it then is; answers how much it was. */
+  run(tools: JobTools, now: Date): Promise<number>;
+}
+
+const onTheClock: Record<string, ClockJob> = {
+  'sweep-calls': { rule: '* * * * * *', nextAt: nextSweep, run: sweepCalls },
 };
 
 /** What happens on the stream, for as long as the process lives. */
@@ -22,26 +33,82 @@ const onTheStream: Record<string, (tools: JobTools, signal: AbortSignal) => Prom
   'hang-up-machines': hangUpMachines,
 };
 
+/** Those that follow the log: each keeps its place in it under its name. */
+const reactions = ['hang-up-machines'];
+
+/** A clock that is moved ticks as often as the jobs' rules do at most, in milliseconds. */
+const tickMs = 1_000;
+
 /** Starts every job. The answer stops them, and resolves when what was under way is done. */
 export function startJobs(tools: JobTools): () => Promise<void> {
+  const { clock } = tools;
   const stop = new AbortController();
   const streams = Object.entries(onTheStream).map(([name, run]) =>
     run(tools, stop.signal).catch((error: unknown) => tools.log(`${name} ended`, error)),
   );
   const running = new Map<string, Promise<void>>();
-  const ticks = Object.entries(onTheClock).map(([name, { rule, run }]) =>
-    schedule.scheduleJob(rule, () => {
-      if (running.has(name)) return; // the last run still goes on: one at a time in a process
-      const done = run(tools, tools.clock.now())
-        .then((count) => count > 0 && tools.log(`${name}: ${count}`))
-        .catch((error: unknown) => tools.log(`${name} failed; it runs again at the next tick`, error))
-        .then(() => void running.delete(name));
-      running.set(name, done);
+  const begin = (name: string, { run }: ClockJob) => {
+    if (running.has(name)) return; // the last run still goes on: one at a time in a process
+    const done = run(tools, clock.now())
+      .then((count) => count > 0 && tools.log(`${name}: ${count}`))
+      .catch((error: unknown) => tools.log(`${name} failed; it runs again at the next tick`, error))
+      .then(() => void running.delete(name));
+    running.set(name, clock.busy(done));
+  };
+  const ticks = Object.entries(onTheClock).map(([name, job]) =>
+    schedule.scheduleJob(job.rule, () => {
+      if (!clock.isMoving()) begin(name, job);
     }),
   );
+  const leave = followClock(tools, () => {
+    for (const [name, job] of Object.entries(onTheClock)) begin(name, job);
+  });
   return async () => {
+    leave();
     for (const tick of ticks) tick.cancel();
     stop.abort();
     await Promise.all([...streams, ...running.values()]);
   };
+}
+
+/** Lets the jobs run on the way of a clock that is moved: all of them, whenever one of them has something due. */
+function followClock(tools: JobTools, begin: () => void): () => void {
+  const { clock, world } = tools;
+  let notBefore = 0;
+  return clock.follow({
+    nextAt: async () => {
+      const due = await Promise.all(Object.values(onTheClock).map((job) => job.nextAt(tools)));
+      const first = Math.min(...due.map((at) => at?.getTime() ?? Infinity));
+      return first === Infinity ? null : new Date(Math.max(first, notBefore));
+    },
+    run: () => {
+      notBefore = clock.now().getTime() + tickMs;
+      begin();
+    },
+    // What happened has its place in the log, and every reaction has come that far.
+    isSettled: async () => {
+      const [state] = await world.query<{ settled: boolean }>(sql`
+        select not exists (select from outbox) and not exists (
+          select from unnest(${reactions}::text[]) as reaction(name)
+          left join log_position p on p.name = reaction.name
+          where coalesce(p.cursor, 0) < (select coalesce(max(global_seq), 0) from event_log)) as settled`);
+      return state!.settled;
+    },
+  });
+}
+
+/** When the first open call will have been silent for too long, in whole milliseconds; null: none is open. */
+async function nextSweep({ world, pace }: JobTools): Promise<Date | null> {
+  const seconds = (status: keyof typeof patienceMs, scale: number) =>
+    sql`${(patienceMs[status] ?? 0) / 1000 / scale}::float8`;
+  const [next] = await world.query<{ at: number | null }>(sql`
+    select ceil(extract(epoch from min(greatest(known.ask_at, c.status_at + make_interval(secs => case
+      when c.status = 'QUEUED' and c.sid is null then ${seconds('QUEUED', 1)}
+      when c.status = 'QUEUED' then ${seconds('QUEUED', pace)}
+      when c.status = 'UNCERTAIN' then ${seconds('UNCERTAIN', pace)}
+      when c.status = 'RINGING' then ${seconds('RINGING', pace)}
+      else ${seconds('IN_PROGRESS', pace)} end)))) * 1000)::float8 as at
+    from call c left join call_watch known on known.workspace_id = c.workspace_id and known.call_id = c.id
+    where c.status in ('QUEUED', 'RINGING', 'IN_PROGRESS', 'UNCERTAIN')`);
+  return next?.at == null ? null : new Date(next.at);
 }

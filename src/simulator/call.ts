@@ -46,7 +46,7 @@ export interface Call {
   /** When it was dialled; null in the queue. */
   startedAt: Date | null;
   endedAt: Date | null;
-  /** `performance.now()` when it was answered; null until then. */
+  /** The pace's moment when it was answered; null until then. */
   answeredMs: number | null;
   /** Seconds of the people's time between answer and end; null unless it was answered and has ended. */
   durationSeconds: number | null;

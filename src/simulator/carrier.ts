@@ -4,6 +4,7 @@ import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 
+import { openClock, type RunningClock } from '../clock.ts';
 import { openCallsApi, type Answer, type CallsApi } from './calls-api.ts';
 import type { Network } from './call.ts';
 import { openDialQueue } from './dial-queue.ts';
@@ -25,9 +26,11 @@ export interface CarrierOptions {
   readonly authToken: string;
   /** How many times as fast as in life people are (SIM_PACE). */
   readonly pace: number;
-  /** How many calls it starts in a real second (SIM_CPS); the others wait. */
+  /** How many calls it starts in a second of the clock (SIM_CPS); the others wait. */
   readonly callsPerSecond: number;
-  /** What the wall clock says: dates of resources and callbacks come from it. Default: real time. */
+  /** What people's time follows, and dates of resources and callbacks. Default: real time. */
+  readonly clock?: RunningClock;
+  /** Dates of another source than the clock. */
   readonly now?: () => Date;
   /** Takes one line for what goes wrong. Default: nobody. */
   readonly log?: (line: string) => void;
@@ -49,8 +52,10 @@ export interface Carrier {
  * Who answers which number is in people.ts.
  */
 export async function startCarrier(options: CarrierOptions): Promise<Carrier> {
-  const network = networkOf(options);
-  const queue = openDialQueue(options.callsPerSecond, () => new ApiError(22005, 'Call queue is full'));
+  const clock = options.clock ?? openClock();
+  const network = networkOf(options, clock);
+  const refuseWhenFull = () => new ApiError(22005, 'Call queue is full');
+  const queue = openDialQueue({ clock, callsPerSecond: options.callsPerSecond, refuseWhenFull });
   const api = openCallsApi(network, queue);
   const server = http.createServer((request, response) => {
     void serve({ options, network, api }, request, response);
@@ -77,15 +82,19 @@ export async function startCarrier(options: CarrierOptions): Promise<Carrier> {
   };
 }
 
-function networkOf({ accountSid, authToken, pace, now, log }: CarrierOptions): Network {
-  const clock = now ?? (() => new Date());
+function networkOf(
+  { accountSid, authToken, pace, now = () => clock.now(), log }: CarrierOptions,
+  clock: RunningClock,
+): Network {
+  const sender = openWebhookSender(authToken);
   const dials = new Map<string, number>();
   return {
     accountSid,
-    now: clock,
-    pace: paceOf(pace),
-    ledger: openLedger(clock),
-    sender: openWebhookSender(authToken),
+    now,
+    pace: paceOf(pace, clock),
+    ledger: openLedger(now),
+    // The clock does not move on while the customer has not answered.
+    sender: { ...sender, send: (...webhook) => clock.busy(sender.send(...webhook)) },
     meet: (number) => {
       const attempt = (dials.get(number) ?? 0) + 1;
       dials.set(number, attempt);

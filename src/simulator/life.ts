@@ -45,7 +45,7 @@ async function ring(call: Call, network: Network, person: Person): Promise<void>
     return finish(call, network, { status: 'no-answer', sip: 487 });
   }
   await network.pace.wait(UNTIL_PICKED_UP, signal);
-  call.answeredMs = performance.now();
+  call.answeredMs = network.pace.moment();
   advance(call, network, 'in-progress');
   return await talk(call, network, person);
 }
@@ -83,7 +83,7 @@ async function detect(call: Call, network: Network, person: Person): Promise<voi
 
 /** The limit is read again when its time has come, because an update may have moved it. */
 async function endAfter(call: Call, network: Network, limitSeconds: () => number): Promise<void> {
-  const answeredMs = call.answeredMs ?? performance.now();
+  const answeredMs = call.answeredMs ?? network.pace.moment();
   try {
     for (let left = limitSeconds(); left > 0; left = limitSeconds() - network.pace.secondsSince(answeredMs)) {
       await network.pace.wait(left, call.ended.signal);

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 
+import { openClock } from '../clock.ts';
 import { startCarrier } from './carrier.ts';
 
 /** Runs a simulated carrier as a process of its own, until SIGTERM or SIGINT. */
@@ -11,6 +12,7 @@ const { values } = parseArgs({
     'auth-token': { type: 'string' },
     pace: { type: 'string', default: '1' },
     'calls-per-second': { type: 'string', default: '10' },
+    'clock-start': { type: 'string' },
   },
 });
 
@@ -21,12 +23,22 @@ const carrier = await startCarrier({
   authToken: given('auth-token'),
   pace: numberOf('pace', Number.MIN_VALUE),
   callsPerSecond: numberOf('calls-per-second', Number.MIN_VALUE),
+  clock: openClock(clockStart()),
   log: (line) => process.stderr.write(`${line}\n`),
 });
 process.stdout.write(`simulated carrier on ${carrier.url}\n`);
 
 for (const signal of ['SIGTERM', 'SIGINT']) {
   process.once(signal, () => void carrier.close());
+}
+
+/** ISO 8601: the same as CLOCK_START of the product that calls through it, so that their dates agree. */
+function clockStart(): Date | null {
+  const value = values['clock-start'];
+  if (value === undefined) return null;
+  const start = new Date(value);
+  if (Number.isNaN(start.getTime())) throw new Error(`--clock-start is ${value}, expected an instant`);
+  return start;
 }
 
 function given(name: 'account-sid' | 'auth-token'): string {

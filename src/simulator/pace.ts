@@ -1,31 +1,40 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import type { RunningClock } from '../clock.ts';
 
-/** How fast simulated people live: turns their seconds into real ones and back. */
+/** How fast simulated people live: turns their seconds into the clock's and back. */
 export interface Pace {
   /** Waits so many of their seconds (0 or more, Infinity is until the signal); rejects with the signal's reason. */
   wait(seconds: number, signal: AbortSignal): Promise<void>;
-  /** Their seconds since a moment of `performance.now()`. */
-  secondsSince(startMs: number): number;
+  /** This moment, for `secondsSince`. */
+  moment(): number;
+  /** Their seconds since a moment. */
+  secondsSince(moment: number): number;
 }
 
-/** A pace at which people live so many times as fast as the wall clock (SIM_PACE): 10 makes a minute six seconds. */
-export function paceOf(times: number): Pace {
+/** A pace at which people live so many times as fast as the clock (SIM_PACE): 10 makes a minute six seconds. */
+export function paceOf(times: number, clock: RunningClock): Pace {
+  const moment = () => clock.now().getTime();
   return {
     wait: (seconds, signal) => {
       signal.throwIfAborted();
-      return seconds === Infinity ? untilAborted(signal) : waitMs((seconds * 1000) / times, signal);
+      return seconds === Infinity ? untilAborted(signal) : wait(clock, (seconds * 1000) / times, signal);
     },
-    secondsSince: (startMs) => ((performance.now() - startMs) * times) / 1000,
+    moment,
+    secondsSince: (earlier) => ((moment() - earlier) * times) / 1000,
   };
 }
 
-/** Waits real milliseconds; rejects with the signal's reason, where Node's own would hide it in a cause. */
-async function waitMs(milliseconds: number, signal: AbortSignal): Promise<void> {
-  try {
-    await sleep(milliseconds, undefined, { signal });
-  } catch {
-    signal.throwIfAborted();
-  }
+function wait(clock: RunningClock, milliseconds: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const cancel = clock.after(milliseconds, () => {
+      signal.removeEventListener('abort', abort);
+      resolve();
+    });
+    function abort(): void {
+      cancel();
+      reject(signal.reason as Error);
+    }
+    signal.addEventListener('abort', abort, { once: true });
+  });
 }
 
 function untilAborted(signal: AbortSignal): Promise<never> {
