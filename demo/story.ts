@@ -5,6 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readConfig } from '../src/config.ts';
 import { startProgram, type Program } from '../src/program.ts';
+import { tenInNewYork } from '../src/sample.ts';
 import { openClient, type ApiClient } from './client.ts';
 import {
   ChainDocument,
@@ -112,7 +113,14 @@ async function withProgram(work: (program: Program, key: string) => Promise<void
   const dataDir = mkdtempSync(join(tmpdir(), 'callwell-demo-'));
   chmodSync(dataDir, 0o755); // as root Postgres runs as somebody else, who must get there
   const key = randomBytes(24).toString('base64url');
-  const settings = { PORT: '0', DEMO: '0', SIM_PACE: '2', DATA_DIR: dataDir, ADMIN_API_KEY: key };
+  const settings = {
+    PORT: '0',
+    DEMO: '0',
+    SIM_PACE: '2',
+    DATA_DIR: dataDir,
+    ADMIN_API_KEY: key,
+    CLOCK_START: tenInNewYork(new Date()).toISOString(), // an hour at which she may be called
+  };
   const config = readConfig({
     PATH: process.env['PATH'],
     NATS_SERVER_BIN: process.env['NATS_SERVER_BIN'],
@@ -129,6 +137,8 @@ async function withProgram(work: (program: Program, key: string) => Promise<void
   }
 }
 
+// Who reads only the beginning closes the pipe: the story still ends, and cleans up behind itself.
+process.stdout.on('error', () => {});
 await withProgram(async (program, key) => {
   const client = openClient(program.url, key);
   await tell(client).finally(() => void client.close());

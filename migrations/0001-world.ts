@@ -111,6 +111,7 @@ const statements = [
   "phone" text not null,
   "consents" jsonb not null,
   "opted_out_at" timestamptz null,
+  "revocations" jsonb not null,
   "attempts" jsonb not null,
   primary key ("workspace_id", "id")
 )`,
@@ -190,6 +191,9 @@ const statements = [
   "time_zone" text null,
   "beliefs" jsonb not null,
   "tags" text[] not null,
+  "preferred_channel" text null,
+  "blocked_channels" text[] not null,
+  "windows" jsonb not null,
   "search_terms" text[] not null,
   "registered_at" timestamptz not null,
   primary key ("workspace_id", "id")
@@ -243,6 +247,7 @@ const statements = [
   "name" text not null,
   "sandbox" boolean not null default false,
   "allowlist" text[] not null,
+  "policy" jsonb not null,
   "created_at" timestamptz not null,
   primary key ("id")
 )`,

@@ -161,8 +161,6 @@ export function openAttempts(tools: Tools) {
     placeCall,
     cancelCall,
     record,
-    /** Would the gate let this contact be attempted now? Nothing is recorded. */
-    mayContact: intents.mayContact,
   };
 }
 

@@ -1,15 +1,24 @@
 import DataLoader from 'dataloader';
+import { openAttempts, recentAttempts, type Open } from './attempt/circumstances.ts';
+import type { Clock } from './clock.ts';
 import type { Loaders } from './context.ts';
 import * as calls from './domain/call.ts';
 import type { Call } from './domain/call.ts';
 import * as contacts from './domain/contact.ts';
 import type { Event, Table } from './domain/event.ts';
 import * as patients from './domain/patient.ts';
-import { phoneNumbers, services, useCases, type UseCase } from './domain/workspace.ts';
+import {
+  phoneNumbers,
+  services,
+  table as workspaces,
+  useCases,
+  type UseCase,
+  type Workspace,
+} from './domain/workspace.ts';
 import type { World } from './world.ts';
 
 /** The loaders of one request; they see its workspace and no other. */
-export function makeLoaders(world: World, workspaceId: string): Loaders {
+export function makeLoaders({ world, clock }: { world: World; clock: Clock }, workspaceId: string): Loaders {
   const here = { workspaceId: { eq: workspaceId } };
 
   /** One row for each key, by a property that is unique in the workspace. */
@@ -31,6 +40,18 @@ export function makeLoaders(world: World, workspaceId: string): Loaders {
       return numberIds.map((id) => all.filter((useCase) => useCase.numberIds.includes(id)));
     }),
     contact: one(contacts.table, 'phone'),
+    open: new DataLoader<string, Open[]>(async (contactIds) => {
+      const open = await openAttempts(world, workspaceId, contactIds);
+      return contactIds.map((id) => open.get(id) ?? []);
+    }),
+    recent: new DataLoader<string, Date[]>(async (patientIds) => {
+      const recent = await recentAttempts(world, { workspaceId, patientIds, now: clock.now() });
+      return patientIds.map((id) => recent.get(id) ?? []);
+    }),
+    workspace: new DataLoader<string, Workspace | null>(async (ids) => {
+      const found = await world.find<Workspace>(workspaces, { id: { in: ids } });
+      return ids.map((id) => found.find((workspace) => workspace.id === id && id === workspaceId) ?? null);
+    }),
     event: new DataLoader<string, Event | null>(async (ids) => {
       const found = await world.eventsOf(workspaceId, { ids });
       const byId = new Map(found.map((event) => [event.id, event]));

@@ -113,7 +113,19 @@ export function openRegistry({ world }: { world: World }) {
     }
   }
 
-  return { state, tell, recordConsent, revokeConsent };
+  /** How and when the patient wants to be reached, instead of what was said before. */
+  async function prefer(patientId: string, preferences: patients.Preferences, by: By): Promise<Registered> {
+    await findPatient(world, { patientId }, by);
+    const { row, events } = await world.change(
+      patients,
+      patientId,
+      (patient) => patients.prefer(patient, preferences),
+      by,
+    );
+    return { patient: row, event: events[0]! };
+  }
+
+  return { state, tell, prefer, recordConsent, revokeConsent };
 }
 
 /** Keeps what is known of patients and of their consent. */

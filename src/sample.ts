@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Temporal } from 'temporal-polyfill';
 import type { Attempts } from './attempt.ts';
 import type { Clock } from './clock.ts';
+import { ContactBlocked } from './domain/refusal.ts';
 import type { Log } from './logger.ts';
 import type { Workspaces } from './provision.ts';
 import type { Registry } from './registry.ts';
@@ -81,24 +82,25 @@ export async function fillSample({ registry, workspaces, attempts, clock, worksp
     numberIds,
   });
   const stop = new AbortController();
+  /** Whoever may be called at this hour, one after the other. */
+  const callSome = async (wanted: { patientId: string; reason: string }[]) => {
+    let placed = 0;
+    for (const { patientId, reason } of wanted) {
+      if (placed === called) return;
+      await sleep(placed === 0 ? firstMs : nextMs, undefined, { signal: stop.signal });
+      const patient = { patientId };
+      const source = { useCaseId: useCase.id };
+      const call = attempts.placeCall({ ...blankCall, patient, source, reason }, by());
+      placed += await call.then(() => 1).catch(skipIfBlocked);
+    }
+  };
   const story = (async () => {
     const ids: string[] = [];
     for (const [name, birthDate, phone, timeZone] of patients) {
       const said = { attributes: { name, birthDate, phone, timeZone }, source: 'sample' };
       ids.push((await registry.state(said, by())).patient.id);
     }
-    for (const [index, patientId] of ids.slice(0, called).entries()) {
-      await sleep(index === 0 ? firstMs : nextMs, undefined, { signal: stop.signal });
-      await attempts.placeCall(
-        {
-          ...blankCall,
-          patient: { patientId },
-          source: { useCaseId: useCase.id },
-          reason: patients[index]![4],
-        },
-        by(),
-      );
-    }
+    await callSome(ids.map((patientId, index) => ({ patientId, reason: patients[index]![4] })));
   })().catch((error: unknown) => {
     if (!stop.signal.aborted) log('the sample ended early', error);
   });
@@ -106,6 +108,12 @@ export async function fillSample({ registry, workspaces, attempts, clock, worksp
     stop.abort();
     await story;
   };
+}
+
+/** Where it is night nobody is called: the gate has said so, and the next one is tried. */
+function skipIfBlocked(error: unknown): number {
+  if (error instanceof ContactBlocked) return 0;
+  throw error;
 }
 
 const blankCall = {

@@ -1,12 +1,11 @@
-import { sql } from 'kysely';
 import { newId } from '../clock.ts';
 import type { Tools, Placed } from '../attempt.ts';
 import * as calls from '../domain/call.ts';
 import type { Call } from '../domain/call.ts';
 import * as contacts from '../domain/contact.ts';
-import type { Contact } from '../domain/contact.ts';
-import type { Channel, ContactDecision, LegalBasis, Purpose } from '../domain/consent.ts';
+import type { LegalBasis, Purpose } from '../domain/consent.ts';
 import type { By } from '../domain/event.ts';
+import { decide, type Question } from '../domain/gate.ts';
 import * as patients from '../domain/patient.ts';
 import type { Patient } from '../domain/patient.ts';
 import { isAllowed } from '../domain/phone.ts';
@@ -14,6 +13,7 @@ import { ContactBlocked, InputRefusal, NotFoundRefusal, StateRefusal } from '../
 import * as workspaces from '../domain/workspace.ts';
 import type { Service, Workspace } from '../domain/workspace.ts';
 import { claimKey, findKey, inProgress } from '../idempotency.ts';
+import { openAttempts, recentAttempts } from './circumstances.ts';
 import { chooseNumber, type PhoneSource } from './phone-source.ts';
 import { contactOf, findPatient, findPerson } from '../registry.ts';
 import type { Transaction } from '../world.ts';
@@ -49,7 +49,7 @@ export interface Wanted {
 const operation = 'placeCall';
 
 /** Records intents: who is called, from which number, on what grounds; all in one transaction, and before any dial. */
-export function openIntents({ world, clock, callsPerMinute }: Tools) {
+export function openIntents({ world, callsPerMinute }: Tools) {
   /** The call that this key has already placed; null when it is free. Refuses the contract's IDEMPOTENCY codes. */
   async function replay(wanted: Wanted, by: By): Promise<Placed | null> {
     const id = await findKey(world, { ...wanted, operation, input: wanted, by });
@@ -89,11 +89,12 @@ export function openIntents({ world, clock, callsPerMinute }: Tools) {
     const derivedFrom = await derivedFromOf(tx, wanted, by);
     const party = await partyOf(tx, wanted, by);
     const number = await chooseNumber(tx, { source: wanted.source, by, callsPerMinute });
-    const decision = contacts.decide({
+    const decision = decide({
       ...party,
       channel: 'VOICE',
       purpose: wanted.purpose,
       claimed: wanted.basis,
+      ringSeconds: calls.ringSeconds,
       now: by.now,
     });
     const { contact, phone } = party;
@@ -133,41 +134,38 @@ export function openIntents({ world, clock, callsPerMinute }: Tools) {
     return tx.decide(calls, call, calls.initiate(call, intent), by);
   }
 
-  /** The gate's answer for a patient's own number, now or at another time; nothing is recorded. */
-  async function mayContact(asked: {
-    patient: Patient;
-    channel: Channel;
-    purpose: Purpose;
-    at: Date | null;
-  }): Promise<ContactDecision> {
-    const { patient } = asked;
-    const where = { workspaceId: { eq: patient.workspaceId }, phone: { eq: patient.phone } };
-    const contact = patient.phone ? await world.findOne<Contact>(contacts.table, where) : null;
-    const open = contact ? await openAt(world, contact) : [];
-    const now = asked.at ?? clock.now();
-    return contacts.decide({ ...asked, phone: patient.phone ?? null, contact, open, claimed: null, now });
-  }
-
-  return { replay, record, mayContact };
+  return { replay, record };
 }
 
-/** Who is called, at which number, and what is open there. */
-interface Party {
-  patient: Pick<Patient, 'id' | 'status'>;
-  phone: string | null;
-  contact: Contact | null;
-  open: ('ACTIVE' | 'UNCERTAIN')[];
-}
+/** Who is called, at which number, and what the gate must know of both. */
+type Party = Pick<Question, 'patient' | 'phone' | 'contact' | 'open' | 'recent' | 'policy'>;
 
-/** Finds the patient, or registers a person nobody knows yet; with the number locked, so that two cannot do so at once. */
+/**
+ * Finds the patient, or registers a person nobody knows yet. The number and the patient are locked, in this order, until
+ * the intent is recorded: of fifty who ask at once, one finds them free.
+ */
 async function partyOf(tx: Transaction, wanted: Wanted, by: By): Promise<Party> {
+  const { workspaceId, now } = by;
+  const workspace = await tx.findOne<Workspace>(workspaces.table, { id: { eq: workspaceId } });
   const known = 'person' in wanted.patient ? null : await findPatient(tx, wanted.patient, by);
   const phone = wanted.phoneTo ?? known?.phone ?? null;
-  if (phone) await checkDestination(tx, phone, by);
+  if (phone) checkDestination(phone, workspace);
   const contact = phone ? await contactOf(tx, phone, by) : null;
-  const patient = known ?? (await person(tx, wanted, by));
-  return { patient, phone, contact, open: contact ? await openAt(tx, contact) : [] };
+  const patient = known ? await lockPatient(tx, known) : await person(tx, wanted, by);
+  const open = contact ? await openAttempts(tx, workspaceId, [contact.id]) : null;
+  const recent = await recentAttempts(tx, { workspaceId, patientIds: [patient.id], now });
+  return {
+    patient,
+    phone,
+    contact,
+    open: open?.get(contact?.id ?? '') ?? [],
+    recent: recent.get(patient.id) ?? [],
+    policy: workspace?.policy ?? workspaces.openPolicy,
+  };
 }
+
+const lockPatient = async (tx: Transaction, { workspaceId, id }: Patient): Promise<Patient> =>
+  (await tx.lock(patients, { workspaceId: { eq: workspaceId }, id: { eq: id } }))!;
 
 /** Someone who may be unknown: found by number, name and birth date, else registered with what the caller says. */
 async function person(tx: Transaction, wanted: Wanted, by: By): Promise<Patient> {
@@ -182,17 +180,8 @@ async function person(tx: Transaction, wanted: Wanted, by: By): Promise<Patient>
   return tx.decide(patients, blank, patients.state(blank, { attributes, source: 'api' }), by).row;
 }
 
-/** Attempts at a number that are not over: reckoned from the calls themselves, so that nothing can be leaked. */
-async function openAt(reader: Pick<Transaction, 'query'>, contact: Contact): Promise<Party['open']> {
-  const rows = await reader.query<{ status: calls.CallStatus }>(sql`
-    select distinct status from call where workspace_id = ${contact.workspaceId} and contact_id = ${contact.id}
-      and status in ('QUEUED', 'RINGING', 'IN_PROGRESS', 'UNCERTAIN')`);
-  return [...new Set(rows.map(({ status }) => (status === 'UNCERTAIN' ? 'UNCERTAIN' : 'ACTIVE')))];
-}
-
 /** In a sandbox only allowlisted numbers are dialled; numbers that cost whoever is called, nowhere. */
-async function checkDestination(tx: Transaction, phone: string, by: By): Promise<void> {
-  const workspace = await tx.findOne<Workspace>(workspaces.table, { id: { eq: by.workspaceId } });
+function checkDestination(phone: string, workspace: Workspace | null): void {
   const allowed = isAllowed(phone) && (!workspace?.sandbox || workspace.allowlist.includes(phone));
   if (allowed) return;
   const message =

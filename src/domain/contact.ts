@@ -1,21 +1,19 @@
 import { defineEntity, p, type InferEntity } from '@mikro-orm/core';
 import { rowColumns, type Event, type Fact as AnyFact } from './event.ts';
-import {
-  carePurposes,
-  channels,
-  suffices,
-  type Channel,
-  type Consent,
-  type ContactBlock,
-  type ContactDecision,
-  type LegalBasis,
-  type Purpose,
-} from './consent.ts';
-import type { PatientStatus } from './patient.ts';
-import { isValid } from './phone.ts';
+import { InputRefusal } from './refusal.ts';
+import { carePurposes, channels, type Channel, type Consent } from './consent.ts';
 
 export const entityType = 'CONTACT';
 export const foldVersion = 1;
+
+/** Consent taken back for some channels. */
+export interface Revocation {
+  patientId: string;
+  channels: Channel[];
+  reason: string;
+  /** ISO instant at which it was. */
+  at: string;
+}
 
 /** One attempt at this number, while it is recent. */
 export interface Attempt {
@@ -35,6 +33,8 @@ export const table = defineEntity({
     consents: p.json().$type<Consent[]>(),
     /** When a person at this number asked not to be contacted again; null: nobody did. */
     optedOutAt: p.datetime().nullable(),
+    /** Consent that was taken back, by when it was; it outlives grants that are told of later. */
+    revocations: p.json().$type<Revocation[]>(),
     attempts: p.json().$type<Attempt[]>(),
   },
   uniques: [{ properties: ['workspaceId', 'phone'] }],
@@ -55,6 +55,9 @@ export type Fact = AnyFact &
     | { type: 'contact.attempt_ended'; data: { phone: string; attemptId: string; endedReason: string } }
   );
 
+/** How consent came about that a number given to the provider is (C-14). */
+const providerMethod = 'number given to the provider';
+
 /** How many of the newest attempts the row keeps: the caps look back a week at most (C-25). */
 const keptAttempts = 50;
 
@@ -66,6 +69,7 @@ export const blank = (id: string, workspaceId: string): Contact => ({
   phone: '',
   consents: [],
   optedOutAt: null,
+  revocations: [],
   attempts: [],
 });
 
@@ -74,15 +78,18 @@ export function evolve(contact: Contact, event: Event<Fact>): Contact {
   const at = event.effectiveAt;
   const next = { ...contact, phone: data.phone };
   switch (type) {
-    case 'contact.consent_granted':
-      return {
-        ...next,
-        consents: [...contact.consents, { ...data, id: event.id, revokedAt: null, revocation: null }],
-      };
+    case 'contact.consent_granted': {
+      const consent = { ...data, id: event.id, revokedAt: null, revocation: null };
+      const optedOutAt = reopens(contact, data) ? null : contact.optedOutAt;
+      return withRevocations({ ...next, optedOutAt, consents: [...contact.consents, consent] });
+    }
     case 'contact.opted_out':
       return { ...next, optedOutAt: at };
-    case 'contact.consent_revoked':
-      return { ...next, consents: contact.consents.map((consent) => revoked(consent, data, at)) };
+    case 'contact.consent_revoked': {
+      const { patientId, channels: taken, reason } = data;
+      const revocation = { patientId, channels: taken, reason, at: at.toISOString() };
+      return withRevocations({ ...next, revocations: [...contact.revocations, revocation] });
+    }
     case 'contact.attempted': {
       const attempt = {
         id: data.attemptId,
@@ -125,18 +132,22 @@ export function giveToProvider(
         purposes: [...carePurposes],
         basis: 'PRIOR_EXPRESS',
         grantedAt: given.at.toISOString(),
-        method: 'number given to the provider',
+        method: providerMethod,
         evidence: given.source,
       },
     },
   ];
 }
 
-/** Records what the person agreed to, in their own later act or on paper: one more entry of the ledger. */
-export const grant = (
-  _contact: Contact,
-  consent: Omit<Consent, 'id' | 'revokedAt' | 'revocation'>,
-): Fact[] => [{ type: 'contact.consent_granted', effectiveAt: new Date(consent.grantedAt), data: consent }];
+/** Records what the person agreed to. Of who has opted out, only with evidence of their own later act (C-39). */
+export function grant(contact: Contact, consent: Omit<Consent, 'id' | 'revokedAt' | 'revocation'>): Fact[] {
+  if (contact.optedOutAt && !reopens(contact, consent)) {
+    const message =
+      'This number has opted out: only evidence of what the person did since then can undo that.';
+    throw new InputRefusal([{ path: ['input', 'evidence'], message }]);
+  }
+  return [{ type: 'contact.consent_granted', effectiveAt: new Date(consent.grantedAt), data: consent }];
+}
 
 /** Takes consent back for some channels; for all of them it is an opt-out of everything (C-27, C-38). */
 export function revoke(
@@ -166,76 +177,33 @@ export const endAttempt = (
   },
 ];
 
-function revoked(
-  consent: Consent,
-  data: { patientId: string; channels: Channel[]; reason: string },
-  at: Date,
-): Consent {
-  const touched =
-    consent.patientId === data.patientId && consent.channels.some((c) => data.channels.includes(c));
-  if (!touched || consent.revokedAt !== null || Date.parse(consent.grantedAt) > at.getTime()) return consent;
-  return { ...consent, revokedAt: at.toISOString(), revocation: data.reason };
+/** Whether consent stands for a channel: it was given, and not taken back since (a revocation wins by when it happened). */
+export const stands = (contact: Contact, consent: Consent, channel: Channel): boolean =>
+  consent.channels.includes(channel) && !contact.revocations.some((r) => takes(r, consent, channel));
+
+const takes = (revocation: Revocation, { patientId, grantedAt }: Consent, channel: Channel): boolean =>
+  revocation.patientId === patientId &&
+  revocation.channels.includes(channel) &&
+  Date.parse(revocation.at) >= Date.parse(grantedAt);
+
+/** Shows as revoked what stands for no channel any more. */
+function withRevocations(contact: Contact): Contact {
+  const consents = contact.consents.map((consent) => {
+    if (consent.channels.some((channel) => stands(contact, consent, channel))) return consent;
+    const last = contact.revocations.findLast((r) =>
+      consent.channels.some((channel) => takes(r, consent, channel)),
+    );
+    return { ...consent, revokedAt: last?.at ?? null, revocation: last?.reason ?? null };
+  });
+  return { ...contact, consents };
 }
 
-/** What the gate is asked. */
-export interface Question {
-  patient: { id: string; status: PatientStatus };
-  /** Null when neither the caller nor the patient's record names a number. */
-  phone: string | null;
-  /** The number's own row; null when nothing is known of it. */
-  contact: Contact | null;
-  channel: Channel;
-  purpose: Purpose;
-  /** Grounds that the caller vouches for; null: only the ledger counts. */
-  claimed: LegalBasis | null;
-  /** States of attempts at this number that are not over. */
-  open: ('ACTIVE' | 'UNCERTAIN')[];
-  now: Date;
-}
-
-/** Which rules decided; changes with them. */
-const policyVersion = '2026-11-20';
-
-/** May this contact be attempted now? Every reason against it is listed, in the order of the rules. Unknown means no. */
-export function decide(question: Question): ContactDecision {
-  const grounds = groundsOf(question);
-  const reasons = [...statusBlocks(question), ...phoneBlocks(question), ...grounds.blocks];
-  if (question.contact?.optedOutAt) reasons.push('DO_NOT_CONTACT'); // C-27, C-38: for every channel, at once
-  if (question.open.includes('ACTIVE')) reasons.push('ACTIVE_CONTACT');
-  if (question.open.includes('UNCERTAIN')) reasons.push('OUTCOME_UNCERTAIN');
-  return {
-    allowed: reasons.length === 0,
-    blocks: reasons,
-    basis: grounds.basis,
-    localTime: null,
-    timeZone: null,
-    nextAllowedAt: null,
-    policyVersion,
-    decidedAt: question.now.toISOString(),
-  };
-}
-
-function statusBlocks({ patient }: Question): ContactBlock[] {
-  return patient.status === 'ACTIVE' ? [] : [`PATIENT_${patient.status}`];
-}
-
-function phoneBlocks({ phone }: Question): ContactBlock[] {
-  if (phone === null) return ['PHONE_MISSING'];
-  return isValid(phone) ? [] : ['PHONE_INVALID'];
-}
-
-function groundsOf(question: Question): { basis: LegalBasis | null; blocks: ContactBlock[] } {
-  const { purpose, channel, claimed, contact, patient } = question;
-  const fitting = (contact?.consents ?? []).filter(
-    (consent) =>
-      consent.patientId === patient.id &&
-      consent.channels.includes(channel) &&
-      consent.purposes.includes(purpose),
-  );
-  const standing = fitting.filter((consent) => consent.revokedAt === null).map((consent) => consent.basis);
-  if (fitting.length > 0 && standing.length === 0) return { basis: null, blocks: ['CONSENT_REVOKED'] };
-  const basis = [...(claimed ? [claimed] : []), ...standing].find((candidate) =>
-    suffices(candidate, purpose),
-  );
-  return basis ? { basis, blocks: [] } : { basis: null, blocks: ['NO_LEGAL_BASIS'] };
-}
+/** Only the person's own later act, with its evidence, undoes an opt-out; an import never does (C-39). */
+const reopens = (
+  { optedOutAt }: Contact,
+  given: { grantedAt: string; method: string; evidence: string | null },
+) =>
+  !!optedOutAt &&
+  given.method !== providerMethod &&
+  !!given.evidence &&
+  Date.parse(given.grantedAt) > optedOutAt.getTime();

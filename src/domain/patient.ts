@@ -1,6 +1,9 @@
 import { defineEntity, p, type InferEntity } from '@mikro-orm/core';
 import { believe, believed, isNews, type Beliefs } from './belief.ts';
+import type { Channel } from './consent.ts';
 import { rowColumns, type Event, type Fact as AnyFact } from './event.ts';
+import type { LocalWindow } from './hours.ts';
+import type { Whereabouts } from './zone.ts';
 
 export const entityType = 'PATIENT';
 export const foldVersion = 1;
@@ -26,6 +29,11 @@ export const table = defineEntity({
     timeZone: p.text().nullable(),
     beliefs: p.json().$type<Beliefs>(),
     tags: p.array().columnType('text[]').$type<string[]>(),
+    preferredChannel: p.text().$type<Channel>().nullable(),
+    /** Channels that the patient does not want to be reached on. */
+    blockedChannels: p.array().columnType('text[]').$type<Channel[]>(),
+    /** When the patient wants to be reached; empty: any time. */
+    windows: p.json().$type<LocalWindow[]>(),
     /** The words of the name without case and accents, and the ends of the phone number: what a search matches. */
     searchTerms: p.array().columnType('text[]').$type<string[]>(),
     registeredAt: p.datetime(),
@@ -65,6 +73,13 @@ export const externalTypes = [
 ] as const;
 type ExternalType = (typeof externalTypes)[number] | `ext.${string}`;
 
+/** How and when a patient wants to be reached. */
+export interface Preferences {
+  preferredChannel: Channel | null;
+  blockedChannels: Channel[];
+  windows: LocalWindow[];
+}
+
 interface Common extends AnyFact {}
 /** What can happen to a patient, here and in other systems. */
 export type Fact = Common &
@@ -72,6 +87,7 @@ export type Fact = Common &
     | { type: 'patient.registered'; data: { canonicalId: string | null; attributes: Record<string, string> } }
     | { type: 'patient.updated'; data: { attributes?: Record<string, string>; tags?: string[] } }
     | { type: 'patient.status_changed'; data: { status: PatientStatus } }
+    | { type: 'patient.preferences_set'; data: Preferences }
     | { type: 'patient.fact_learned'; data: { key: string; value: string } }
     | { type: ExternalType; data: Record<string, unknown> }
   );
@@ -106,6 +122,9 @@ export const blank = (id: string, workspaceId: string): Patient => ({
   timeZone: null,
   beliefs: {},
   tags: [],
+  preferredChannel: null,
+  blockedChannels: [],
+  windows: [],
   searchTerms: [],
   registeredAt: new Date(0),
 });
@@ -125,6 +144,8 @@ export function evolve(patient: Patient, event: Event<Fact>): Patient {
     }
     case 'patient.status_changed':
       return { ...patient, status: (event.data as { status: PatientStatus }).status };
+    case 'patient.preferences_set':
+      return { ...patient, ...(event.data as Preferences) };
     case 'patient.fact_learned': {
       const { key, value } = event.data as { key: string; value: string };
       return learn(patient, { [key]: value }, event);
@@ -171,6 +192,27 @@ export function state(patient: Patient, said: Statement): Fact[] {
     facts.push({ type: 'patient.fact_learned', data: { key, value }, ...mark });
   }
   return facts;
+}
+
+/** Records how the patient wants to be reached; it takes the place of what was said before. */
+export const prefer = (_patient: Patient, preferences: Preferences): Fact[] => [
+  { type: 'patient.preferences_set', data: preferences },
+];
+
+/** Where the patient may be, as far as is believed; the number comes with the attempt. */
+export function whereaboutsOf({ beliefs }: Pick<Patient, 'beliefs'>): Omit<Whereabouts, 'phone'> {
+  const part = (name: string) => believed(beliefs, name);
+  const degrees = (name: string) => (part(name) === null ? null : Number(part(name)));
+  return {
+    timeZone: part('timeZone'),
+    address: {
+      latitude: degrees('address.latitude'),
+      longitude: degrees('address.longitude'),
+      postalCode: part('address.postalCode'),
+      state: part('address.state'),
+      country: part('address.country'),
+    },
+  };
 }
 
 /** Records what another system says has happened. */

@@ -1,4 +1,5 @@
 import { defineEntity, p, type InferEntity } from '@mikro-orm/core';
+import type { Policy } from './gate.ts';
 
 /** A tenant: nobody in one sees anything of another. */
 export const table = defineEntity({
@@ -10,11 +11,16 @@ export const table = defineEntity({
     /** In a sandbox only the numbers of the allowlist are ever dialled. */
     sandbox: p.boolean().default(false),
     allowlist: p.array().columnType('text[]').$type<string[]>(),
+    /** The organization's own hours and caps, within the law. */
+    policy: p.json().$type<Policy>(),
     createdAt: p.datetime(),
   },
 });
 /** One workspace. */
 export interface Workspace extends InferEntity<typeof table> {}
+
+/** What an organization allows itself until it says otherwise: what the law does, as often as it likes. */
+export const openPolicy: Policy = { hours: [], caps: { perDay: null, perWeek: null, cooldownMinutes: 0 } };
 
 /** A key of the API. The secret itself is shown once and never stored. */
 export const apiKeys = defineEntity({

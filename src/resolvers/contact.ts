@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { bases, channels, purposes } from '../domain/consent.ts';
 import { builder } from '../schema/builder.ts';
-import { Channel, LegalBasis, Purpose } from '../schema/contact.ts';
-import { checked, instant, optional, phone, text, uuid } from '../schema/input.ts';
+import { Channel, LegalBasis, LocalWindowInput, Purpose } from '../schema/contact.ts';
+import { checked, instant, localWindows, optional, phone, text, uuid } from '../schema/input.ts';
 import { PatientResult } from './patient.ts';
 
 const ConsentInput = builder.inputType('ConsentInput', {
@@ -32,6 +32,21 @@ const consentRules = z.object({
   grantedAt: optional(instant),
 });
 
+const ContactPreferencesInput = builder.inputType('ContactPreferencesInput', {
+  description: 'It takes the place of what was said before.',
+  fields: (t) => ({
+    preferredChannel: t.field({ type: Channel }),
+    blockedChannels: t.field({ type: [Channel] }),
+    windows: t.field({ type: [LocalWindowInput], description: 'At most 20; none: any time.' }),
+  }),
+});
+
+const preferenceRules = z.object({
+  preferredChannel: optional(z.enum(channels)),
+  blockedChannels: optional(z.array(z.enum(channels))).transform((blocked) => [...new Set(blocked ?? [])]),
+  windows: localWindows,
+});
+
 const revocationRules = z.object({
   patientId: uuid,
   channels: optional(z.array(z.enum(channels)).min(1, 'Must name a channel, or be left out for all.')),
@@ -50,6 +65,19 @@ builder.mutationFields((t) => ({
         { ...consent, grantedAt: (grantedAt ?? clock.now()).toISOString() },
         by(),
       );
+    },
+  }),
+  setContactPreferences: t.field({
+    type: PatientResult,
+    nullable: true,
+    authScopes: { scope: 'patients:write' },
+    args: {
+      patientId: t.arg.id({ required: true }),
+      input: t.arg({ type: ContactPreferencesInput, required: true }),
+    },
+    resolve: (_, args, { registry, by }) => {
+      const { patientId } = checked(z.object({ patientId: uuid }), args, []);
+      return registry.prefer(patientId, checked(preferenceRules, args.input), by());
     },
   }),
   revokeConsent: t.field({

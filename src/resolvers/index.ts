@@ -1,8 +1,10 @@
 import './call.ts';
+import './clock.ts';
 import './contact.ts';
 import './event.ts';
 import './import.ts';
 import './patient.ts';
+import './policy.ts';
 import './workspace.ts';
 import { builder } from '../schema/builder.ts';
 

@@ -1,9 +1,12 @@
 import { z } from 'zod';
 import * as calls from '../domain/call.ts';
+import { ringSeconds } from '../domain/call.ts';
 import type { Call as CallRow } from '../domain/call.ts';
 import type { Event } from '../domain/event.ts';
+import { decide } from '../domain/gate.ts';
 import * as patients from '../domain/patient.ts';
 import type { Patient as Row } from '../domain/patient.ts';
+import { openPolicy } from '../domain/workspace.ts';
 import { isFactKey } from '../domain/record.ts';
 import { InputRefusal, NotFoundRefusal } from '../domain/refusal.ts';
 import { builder, failure, pageCost } from '../schema/builder.ts';
@@ -242,7 +245,26 @@ builder.objectFields(Patient, (t) => ({
       purpose: t.arg({ type: Purpose, required: true }),
       at: t.arg({ type: 'DateTime' }),
     },
-    resolve: (patient, { channel, purpose, at }, { attempts }) =>
-      attempts.mayContact({ patient, channel, purpose, at: at ?? null }),
+    resolve: async (patient, { channel, purpose, at }, { loaders, clock, workspaceId }) => {
+      const phone = patient.phone ?? null;
+      const [contact, recent, workspace] = await Promise.all([
+        phone ? loaders.contact.load(phone) : null,
+        loaders.recent.load(patient.id),
+        loaders.workspace.load(workspaceId),
+      ]);
+      return decide({
+        patient,
+        phone,
+        contact,
+        channel,
+        purpose,
+        claimed: null,
+        open: contact ? await loaders.open.load(contact.id) : [],
+        recent,
+        policy: workspace?.policy ?? openPolicy,
+        ringSeconds: channel === 'VOICE' ? ringSeconds : 0,
+        now: at ?? clock.now(),
+      });
+    },
   }),
 }));

@@ -26,6 +26,7 @@ export const builder = new SchemaBuilder<{
     DateTime: { Input: Date; Output: Date | string };
     Date: { Input: string; Output: string };
     TimeZone: { Input: string; Output: string };
+    LocalTime: { Input: string; Output: string };
     JSONObject: { Input: unknown; Output: unknown };
     File: { Input: File; Output: never };
   };
@@ -101,6 +102,10 @@ builder.scalarType('Date', { description: 'ISO 8601 calendar date.', parseValue:
 builder.scalarType('TimeZone', {
   description: 'IANA time zone, such as America/Phoenix.',
   parseValue: text('TimeZone'),
+});
+builder.scalarType('LocalTime', {
+  description: 'Wall-clock time of day, HH:MM, 24 hours.',
+  parseValue: text('LocalTime'),
 });
 builder.scalarType('JSONObject', { description: 'Any JSON object.' });
 builder.scalarType('File', {

@@ -1,5 +1,7 @@
 import { bases, blocks, channels, purposes, type Consent as ConsentEntry } from '../domain/consent.ts';
 import type { ContactDecision as Decision } from '../domain/consent.ts';
+import type { LocalWindow as Window } from '../domain/hours.ts';
+import type { Preferences } from '../domain/patient.ts';
 import { builder } from './builder.ts';
 
 export const Channel = builder.enumType('Channel', { values: channels });
@@ -43,5 +45,33 @@ export const Consent = builder.objectRef<ConsentEntry>('Consent').implement({
     evidence: t.exposeString('evidence', { nullable: true }),
     revokedAt: t.expose('revokedAt', { type: 'DateTime', nullable: true }),
     revocation: t.exposeString('revocation', { nullable: true }),
+  }),
+});
+
+export const LocalWindow = builder.objectRef<Window>('LocalWindow').implement({
+  description:
+    'Open from opensAt up to, not including, closesAt, on these ISO weekdays (1 is Monday; none: every day). One that closes before it opens closes on the next day; one that closes when it opens is the whole day.',
+  fields: (t) => ({
+    weekdays: t.exposeIntList('weekdays'),
+    opensAt: t.expose('opensAt', { type: 'LocalTime' }),
+    closesAt: t.expose('closesAt', { type: 'LocalTime' }),
+  }),
+});
+
+export const LocalWindowInput = builder.inputType('LocalWindowInput', {
+  description: 'Left out: every day, and the whole day.',
+  fields: (t) => ({
+    weekdays: t.intList(),
+    opensAt: t.field({ type: 'LocalTime' }),
+    closesAt: t.field({ type: 'LocalTime' }),
+  }),
+});
+
+export const ContactPreferences = builder.objectRef<Preferences>('ContactPreferences').implement({
+  description: 'How and when a patient wants to be reached.',
+  fields: (t) => ({
+    preferredChannel: t.expose('preferredChannel', { type: Channel, nullable: true }),
+    blockedChannels: t.expose('blockedChannels', { type: [Channel] }),
+    windows: t.expose('windows', { type: [LocalWindow], description: 'None: any time.' }),
   }),
 });

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isZone } from '../domain/calendar.ts';
 import { e164 } from '../domain/phone.ts';
 import { InputRefusal, type FieldFault } from '../domain/refusal.ts';
 
@@ -62,6 +63,24 @@ export const timeZone = z
   .string()
   .refine(isZone, { error: 'Must be an IANA time zone, such as America/Phoenix.' });
 
+const wallTime = z
+  .string()
+  .regex(/^([01]\d|2[0-3]):[0-5]\d$/, { error: 'Must be a wall time, HH:MM, such as 08:30.' });
+
+/** A window; what is left out is every day and the whole day. */
+export const localWindow = z.object({
+  weekdays: optional(
+    z.array(z.int().min(1, 'Must be 1 to 7.').max(7, 'Must be 1 to 7.')).max(7, 'Must be at most 7.'),
+  ).transform((weekdays) => [...new Set(weekdays ?? [])].toSorted((a, b) => a - b)),
+  opensAt: optional(wallTime).transform((time) => time ?? '00:00'),
+  closesAt: optional(wallTime).transform((time) => time ?? '00:00'),
+});
+
+/** A few windows; open where any of them is. */
+export const localWindows = optional(
+  z.array(localWindow).max(20, { error: 'Must be at most 20.' }),
+).transform((windows) => windows ?? []);
+
 /** A key of at most 128 characters that its sender makes up. */
 export const idempotencyKey = optional(text(1, 128));
 
@@ -110,12 +129,4 @@ function isStorable(value: unknown): boolean {
   if (typeof value === 'string') return !value.includes('\0') && value.isWellFormed();
   if (value === null || typeof value !== 'object') return true;
   return Object.entries(value).every(([key, inner]) => isStorable(key) && isStorable(inner));
-}
-
-function isZone(name: string): boolean {
-  try {
-    return /^[A-Za-z]/.test(new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone);
-  } catch {
-    return false;
-  }
 }

@@ -1,6 +1,8 @@
 import type { Belief } from '../domain/belief.ts';
-import { statuses, type Patient as Row } from '../domain/patient.ts';
+import { statuses, whereaboutsOf, type Patient as Row } from '../domain/patient.ts';
+import { candidateZones } from '../domain/zone.ts';
 import { builder } from './builder.ts';
+import { ContactPreferences } from './contact.ts';
 
 export const PatientStatus = builder.enumType('PatientStatus', { values: statuses });
 const TimeZoneSource = builder.enumType('TimeZoneSource', {
@@ -12,6 +14,8 @@ interface FactRow extends Belief {
   key: string;
   beaten: FactRow[];
 }
+
+const zonesOf = (patient: Row) => candidateZones({ ...whereaboutsOf(patient), phone: patient.phone ?? null });
 
 export const Patient = builder.objectRef<Row>('Patient');
 
@@ -29,10 +33,20 @@ Patient.implement({
     phone: t.expose('phone', { type: 'E164', nullable: true }),
     language: t.exposeString('language', { nullable: true }),
     status: t.expose('status', { type: PatientStatus }),
-    timeZone: t.expose('timeZone', { type: 'TimeZone', nullable: true }),
-    timeZoneSource: t.field({
-      type: TimeZoneSource,
-      resolve: ({ timeZone }) => (timeZone ? 'STATED' : 'UNKNOWN'),
+    timeZone: t.field({
+      type: 'TimeZone',
+      nullable: true,
+      description: 'The zone its hours are reckoned in; where several are possible, the likeliest.',
+      resolve: (patient) => zonesOf(patient).primary,
+    }),
+    timeZoneSource: t.field({ type: TimeZoneSource, resolve: (patient) => zonesOf(patient).source }),
+    preferences: t.field({
+      type: ContactPreferences,
+      resolve: ({ preferredChannel, blockedChannels, windows }) => ({
+        preferredChannel: preferredChannel ?? null,
+        blockedChannels,
+        windows,
+      }),
     }),
     tags: t.exposeStringList('tags'),
     facts: t.field({

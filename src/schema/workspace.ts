@@ -1,6 +1,6 @@
 import type * as rows from '../domain/workspace.ts';
 import { builder } from './builder.ts';
-import { Channel } from './contact.ts';
+import { Channel, LocalWindow } from './contact.ts';
 
 const Usage = builder
   .objectRef<{ month: string; callMinutes: number; limitMinutes: number | null }>('Usage')
@@ -25,7 +25,26 @@ Workspace.implement({
       resolve: (workspace, _, { world, clock }) => world.usage(workspace.id, clock.now()),
     }),
     sandbox: t.exposeBoolean('sandbox'),
-    allowlist: t.expose('allowlist', { type: ['E164'] }),
+    allowlist: t.expose('allowlist', {
+      type: ['E164'],
+      description: 'In a sandbox, the only numbers that are ever contacted.',
+    }),
+    hours: t.field({
+      type: [LocalWindow],
+      description:
+        "The organization's own hours on the person's clock, within the law; none: the law's alone.",
+      resolve: ({ policy }) => policy.hours,
+    }),
+    attemptsPerDay: t.int({
+      nullable: true,
+      description: 'At one person over all channels; null: as the law allows.',
+      resolve: ({ policy }) => policy.caps.perDay,
+    }),
+    attemptsPerWeek: t.int({ nullable: true, resolve: ({ policy }) => policy.caps.perWeek }),
+    cooldownMinutes: t.int({
+      description: 'Between the beginning of one attempt at a person and the next.',
+      resolve: ({ policy }) => policy.caps.cooldownMinutes,
+    }),
   }),
 });
 

@@ -201,6 +201,10 @@ const asked: [document: string, answer: object][] = [
     { recordConsent: notFound('PATIENT_NOT_FOUND') },
   ],
   [
+    `mutation { setContactPreferences(patientId: "PATIENT", input: { blockedChannels: [VOICE] }) ${refusal} }`,
+    { setContactPreferences: notFound('PATIENT_NOT_FOUND') },
+  ],
+  [
     `mutation { revokeConsent(patientId: "PATIENT", reason: "x") ${refusal} }`,
     { revokeConsent: notFound('PATIENT_NOT_FOUND') },
   ],
@@ -217,7 +221,9 @@ const asked: [document: string, answer: object][] = [
 
 /** Fields that take no name of anything: what they give is checked by the tests around. */
 const nameless = [
+  'advanceClock',
   'clock',
+  'setPolicy',
   'createApiKey',
   'createService',
   'createWorkspace',

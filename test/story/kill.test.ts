@@ -8,6 +8,7 @@ import { createInterface } from 'node:readline';
 import pg from 'pg';
 import { expect, test } from 'vitest';
 import { startNats } from '../../src/embedded/nats.ts';
+import { thatTuesday } from '../support/clock.ts';
 import { withDatabaseUrl } from '../support/database.ts';
 import { eventually } from '../support/eventually.ts';
 import { ask, placeCall, testKey, type LedgerEntry } from '../support/program.ts';
@@ -97,7 +98,7 @@ async function openStage(databaseUrl: string, dataDir: string, closers: (() => P
   closers.push(() => nats.stop());
   const simulator = await run(
     'src/simulator/main.ts',
-    `--port 0 --pace 50 --calls-per-second 200 --account-sid ${account.sid} --auth-token ${account.token}`.split(
+    `--port 0 --pace 50 --calls-per-second 200 --account-sid ${account.sid} --auth-token ${account.token} --clock-start ${thatTuesday()}`.split(
       ' ',
     ),
     {},
@@ -145,6 +146,7 @@ async function openStage(databaseUrl: string, dataDir: string, closers: (() => P
         [],
         {
           ...environment,
+          CLOCK_START: thatTuesday(),
           ...more,
         },
         /Callwell is ready/,
@@ -213,7 +215,7 @@ test('however a process dies while it places a call, nobody is dialled twice and
       killed = await isKilled(stage, index, { left, moment: 'after', only: null });
     }
     // Two minutes later all patience is over.
-    await stage.start({ CLOCK_START: new Date(Date.now() + 120_000).toISOString() });
+    await stage.start({ CLOCK_START: thatTuesday(120_000) });
     await eventually(async () => {
       const open = `select status from call where status in ('QUEUED', 'RINGING', 'IN_PROGRESS', 'UNCERTAIN')`;
       expect(await rows(stage, open)).toEqual([]);

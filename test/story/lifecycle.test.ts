@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { createClient } from 'graphql-ws';
 import { expect, test } from 'vitest';
 import WebSocket from 'ws';
+import { thatTuesday } from '../support/clock.ts';
 import { eventually } from '../support/eventually.ts';
 import { ask, isOver, placeCall, testKey, type Answer } from '../support/program.ts';
 
@@ -86,7 +87,7 @@ async function withMachine(work: (machine: Machine) => Promise<void>): Promise<v
 function begun(dataDir: string, environment: Record<string, string>) {
   const began = performance.now();
   const { PATH, HOME } = process.env;
-  const given = { PATH, HOME, DATA_DIR: dataDir, ...settings, ...environment };
+  const given = { PATH, HOME, DATA_DIR: dataDir, CLOCK_START: thatTuesday(), ...settings, ...environment };
   const child = spawn(process.execPath, [main], { env: given, stdio: ['ignore', 'pipe', 'pipe'] });
   const said = { output: '', errors: '' };
   child.stdout.on('data', (text: Buffer) => (said.output += text.toString()));

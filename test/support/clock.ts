@@ -10,3 +10,10 @@ export function handClock(startAt: Date): Clock & { advance(milliseconds: number
     },
   };
 }
+
+/** An instant at which every state may be called: 14:00 in New York, 9:00 in Honolulu, before the change of the clocks. */
+export const aTuesday = '2026-03-03T19:00:00Z';
+
+/** That afternoon as it goes on while the tests run, so that what is started again does not go back in time. */
+export const thatTuesday = (aheadMs = 0): string =>
+  new Date(Date.parse(aTuesday) + performance.now() + aheadMs).toISOString();

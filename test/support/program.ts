@@ -6,6 +6,7 @@ import WebSocket from 'ws';
 import { readConfig } from '../../src/config.ts';
 import { startNats } from '../../src/embedded/nats.ts';
 import { startProgram, type Program } from '../../src/program.ts';
+import { aTuesday } from './clock.ts';
 import { withDatabaseUrl } from './database.ts';
 
 /** A whole program on a database, a nats-server and a simulated carrier of its own, with ways to ask it. */
@@ -60,6 +61,7 @@ export async function withApp<T>(
         SIM_CPS: '200',
         CARRIER_CPS: '200',
         ADMIN_API_KEY: testKey,
+        CLOCK_START: aTuesday,
         DATABASE_URL: databaseUrl,
         NATS_URL: nats.url,
         DATA_DIR: dataDir,

@@ -1,0 +1,126 @@
+import { capsDecision, type Caps } from './caps.ts';
+import { localTimeAt } from './calendar.ts';
+import {
+  suffices,
+  type Channel,
+  type ContactBlock,
+  type ContactDecision,
+  type LegalBasis,
+  type Purpose,
+} from './consent.ts';
+import { stands, type Contact } from './contact.ts';
+import { timeDecision, type LocalWindow } from './hours.ts';
+import { whereaboutsOf, type Patient } from './patient.ts';
+import { isValid } from './phone.ts';
+import { candidateZones, type Candidates } from './zone.ts';
+
+/** What an organization allows itself, within the law. */
+export interface Policy {
+  /** Its own hours, read on the clock of the person; empty: the law's alone. */
+  hours: LocalWindow[];
+  caps: Caps;
+}
+
+/** What the gate is asked. */
+export interface Question {
+  patient: Pick<Patient, 'id' | 'status' | 'beliefs' | 'blockedChannels' | 'windows'>;
+  /** Null when neither the caller nor the patient's record names a number. */
+  phone: string | null;
+  /** The number's own row; null when nothing is known of it. */
+  contact: Contact | null;
+  channel: Channel;
+  purpose: Purpose;
+  /** Grounds that the caller vouches for; null: only the ledger counts. */
+  claimed: LegalBasis | null;
+  /** States of attempts at this number that are not over. */
+  open: ('ACTIVE' | 'UNCERTAIN')[];
+  /** When the patient was attempted in the last eight days, on whatever channel and number. */
+  recent: Date[];
+  policy: Policy;
+  /** How long it may ring; 0 for what does not ring. */
+  ringSeconds: number;
+  now: Date;
+}
+
+/** Which rules decided; changes with them. */
+const policyVersion = '2026-11-20';
+
+/** The clock that is shown for a person of whom no zone is known (C-03). */
+const unknownZone = 'America/New_York';
+
+/** May this contact be attempted now? Every reason against it is listed, in the order of the rules. Unknown means no. */
+export function decide(question: Question): ContactDecision {
+  const { phone, now, open } = question;
+  const where = candidateZones({ ...whereaboutsOf(question.patient), phone });
+  const zone = where.primary ?? unknownZone;
+  const grounds = groundsOf(question);
+  const time = timeOf(question, where, grounds.basis);
+  const reasons: ContactBlock[] = [...statusBlocks(question), ...phoneBlocks(question), ...grounds.blocks];
+  if (question.contact?.optedOutAt) reasons.push('DO_NOT_CONTACT'); // C-27, C-38: for every channel, at once
+  if (question.patient.blockedChannels.includes(question.channel)) reasons.push('CHANNEL_BLOCKED');
+  reasons.push(...time.blocks);
+  if (open.includes('ACTIVE')) reasons.push('ACTIVE_CONTACT');
+  if (open.includes('UNCERTAIN')) reasons.push('OUTCOME_UNCERTAIN');
+  return {
+    allowed: reasons.length === 0,
+    blocks: reasons,
+    basis: grounds.basis,
+    localTime: localTimeAt(now, zone),
+    timeZone: where.primary,
+    nextAllowedAt: time.nextAllowedAt,
+    policyVersion,
+    decidedAt: now.toISOString(),
+  };
+}
+
+/** What time alone says: hours in every zone that the person may be in, then caps; both must be open at once. */
+function timeOf(question: Question, where: Candidates, basis: LegalBasis | null) {
+  const { now, recent, policy, patient, channel, purpose, ringSeconds } = question;
+  const asked = {
+    zones: where.zones,
+    states: where.states,
+    organization: policy.hours,
+    preferred: patient.windows,
+    task: null,
+    ringSeconds,
+    channel,
+    purpose,
+    emergency: basis === 'EMERGENCY',
+  };
+  const hours = timeDecision({ ...asked, now });
+  const caps = capsDecision({
+    now,
+    attempts: recent,
+    basis,
+    caps: policy.caps,
+    zone: where.primary ?? unknownZone,
+  });
+  const isNever = !Number.isFinite(caps.freeAt.getTime());
+  const next = isNever ? null : timeDecision({ ...asked, now: caps.freeAt }).nextAllowedAt;
+  return { blocks: [...hours.blocks, ...caps.blocks], nextAllowedAt: next };
+}
+
+function statusBlocks({ patient }: Question): ContactBlock[] {
+  return patient.status === 'ACTIVE' ? [] : [`PATIENT_${patient.status}`];
+}
+
+function phoneBlocks({ phone }: Question): ContactBlock[] {
+  if (phone === null) return ['PHONE_MISSING'];
+  return isValid(phone) ? [] : ['PHONE_INVALID'];
+}
+
+function groundsOf(question: Question): { basis: LegalBasis | null; blocks: ContactBlock[] } {
+  const { purpose, channel, claimed, contact, patient } = question;
+  const fitting = (contact?.consents ?? []).filter(
+    ({ patientId, channels, purposes }) =>
+      patientId === patient.id && channels.includes(channel) && purposes.includes(purpose),
+  );
+  const standing = fitting
+    .filter((consent) => contact && stands(contact, consent, channel))
+    .map(({ basis }) => basis);
+  if (fitting.length > 0 && standing.length === 0) return { basis: null, blocks: ['CONSENT_REVOKED'] };
+  const basis = [...(claimed ? [claimed] : []), ...standing].find((candidate) =>
+    suffices(candidate, purpose),
+  );
+  return basis ? { basis, blocks: [] } : { basis: null, blocks: ['NO_LEGAL_BASIS'] };
+}

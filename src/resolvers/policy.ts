@@ -1,0 +1,49 @@
+import { z } from 'zod';
+import { InputRefusal } from '../domain/refusal.ts';
+import type { Workspace as Row } from '../domain/workspace.ts';
+import { builder } from '../schema/builder.ts';
+import { LocalWindowInput } from '../schema/contact.ts';
+import { answering } from '../schema/error.ts';
+import { checked, localWindow, optional, phone } from '../schema/input.ts';
+import { Workspace } from '../schema/workspace.ts';
+
+const PolicyInput = builder.inputType('PolicyInput', {
+  description: 'What is left out stays as it is.',
+  fields: (t) => ({
+    sandbox: t.boolean({ description: 'Only numbers of the allowlist are ever contacted.' }),
+    allowlist: t.field({ type: ['E164'], description: 'At most 1,000.' }),
+    hours: t.field({ type: [LocalWindowInput], description: 'At most 20, within the law.' }),
+    attemptsPerDay: t.int({ description: 'At one person over all channels, 1-100; 0: as the law allows.' }),
+    attemptsPerWeek: t.int({ description: '1-100; 0: as the law allows.' }),
+    cooldownMinutes: t.int({ description: '0-10,080.' }),
+  }),
+});
+
+const upTo = (most: number) =>
+  optional(z.int().min(0, `Must be 0 to ${most}.`).max(most, `Must be 0 to ${most}.`));
+const rules = z.object({
+  sandbox: optional(z.boolean()),
+  allowlist: optional(z.array(phone).max(1_000, { error: 'Must be at most 1,000.' })),
+  hours: optional(z.array(localWindow).max(20, { error: 'Must be at most 20.' })),
+  attemptsPerDay: upTo(100),
+  attemptsPerWeek: upTo(100),
+  cooldownMinutes: upTo(10_080),
+});
+
+const PolicyPayload = builder
+  .objectRef<{ workspace: Row }>('PolicyPayload')
+  .implement({ fields: (t) => ({ workspace: t.expose('workspace', { type: Workspace }) }) });
+const PolicyResult = answering('PolicyResult', PolicyPayload, InputRefusal);
+
+builder.mutationFields((t) => ({
+  setPolicy: t.field({
+    type: PolicyResult,
+    nullable: true,
+    authScopes: { scope: 'workspace:write' },
+    description: 'What the organization allows itself, within the law: sandbox, hours, caps.',
+    args: { input: t.arg({ type: PolicyInput, required: true }) },
+    resolve: async (_, { input }, { workspaces, workspaceId }) => ({
+      workspace: await workspaces.setPolicy(workspaceId, checked(rules, input)),
+    }),
+  }),
+}));
