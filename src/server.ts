@@ -10,6 +10,9 @@ import { schema } from './resolvers/index.ts';
 import { serveSockets } from './server/sockets.ts';
 import type { Answered, Incoming } from './webhooks.ts';
 
+/** How often open sockets and streams are asked whether their key still holds, in milliseconds. */
+const keyCheckMs = 1_000;
+
 /** How long requests under way may take when the server closes, in milliseconds. */
 const drainMs = 5_000;
 
@@ -70,16 +73,30 @@ export async function openServer(
     });
   });
   const sockets = serveSockets({ server, yoga, inside, mask });
+  const guard = setInterval(() => {
+    expel(underWay, inside)
+      .then(sockets.expel)
+      .catch((error: unknown) => inside.log('keys could not be checked', error));
+  }, keyCheckMs);
   await listen(server, address);
   const { port } = server.address() as AddressInfo;
   return {
     url: `http://${address.host === '0.0.0.0' ? '127.0.0.1' : address.host}:${port}`,
     close: async () => {
       await sockets.close();
+      clearInterval(guard);
       for (const response of underWay) if (isStream(response)) response.destroy();
       await drained(server);
     },
   };
+}
+
+/** Ends the streams of keys that have been revoked. */
+async function expel(underWay: Iterable<ServerResponse>, inside: Inside): Promise<void> {
+  for (const response of underWay) {
+    const isRevoked = isStream(response) && !(await inside.isKey(response.req.headers.authorization ?? null));
+    if (isRevoked) response.destroy();
+  }
 }
 
 /** Lets requests under way be answered, for a while; then cuts what is still open. */
@@ -159,7 +176,7 @@ function answer(
 
 /** A subscription over SSE has no end of its own to wait for; its client resumes elsewhere. */
 const isStream = (response: ServerResponse): boolean =>
-  String(response.getHeader('content-type')).startsWith('text/event-stream');
+  response.headersSent && (response.req.headers.accept?.includes('text/event-stream') ?? false);
 
 const listen = (server: Server, { port, host }: { port: number; host: string }): Promise<void> =>
   new Promise((resolve, reject) => {

@@ -2,7 +2,7 @@ import type { IncomingMessage, Server } from 'node:http';
 import { GraphQLError, parse, validate, type ExecutionArgs } from 'graphql';
 import { useServer } from 'graphql-ws/use/ws';
 import type { YogaServerInstance } from 'graphql-yoga';
-import { WebSocketServer } from 'ws';
+import { WebSocketServer, type WebSocket } from 'ws';
 import type { Inside } from '../server.ts';
 
 /** The largest frame of a client, in bytes. */
@@ -22,7 +22,7 @@ const maxTokens = 2_000;
 
 // Yoga's type parameters describe contexts that are made per request; a socket's are made here.
 type Yoga = Pick<YogaServerInstance<object, object>, 'getEnveloped'>;
-type Extra = { request: IncomingMessage; authorization?: string | null };
+type Extra = { socket: WebSocket; request: IncomingMessage; authorization?: string | null };
 type Arguments = ExecutionArgs & { enveloped: ReturnType<Yoga['getEnveloped']> };
 
 /**
@@ -37,6 +37,7 @@ export function serveSockets(options: {
 }) {
   const { server, inside, mask } = options;
   const yoga = options.yoga as Yoga;
+  const keys = new Map<WebSocket, string | null>();
   const sockets = new WebSocketServer({
     server,
     path: '/graphql',
@@ -47,7 +48,12 @@ export function serveSockets(options: {
     {
       execute: (args) => (args as Arguments).enveloped.execute(args) as never,
       subscribe: (args) => (args as Arguments).enveloped.subscribe(args) as never,
-      onConnect: ({ connectionParams, extra }) => inside.isKey(keep(connectionParams, extra)), // false: 4403
+      onConnect: ({ connectionParams, extra }) => {
+        const authorization = keep(connectionParams, extra);
+        keys.set(extra.socket, authorization);
+        return inside.isKey(authorization); // false: 4403
+      },
+      onClose: ({ extra }) => void keys.delete(extra.socket),
       onSubscribe: async (context, _id, payload) => {
         try {
           if (Object.keys(context.subscriptions).length > operationLimit) {
@@ -64,7 +70,13 @@ export function serveSockets(options: {
     sockets,
     keepAliveMs,
   );
-  return { close: () => sayFarewell(sockets, cleanUp) };
+  /** Closes the sockets whose key has been revoked. */
+  const expel = async () => {
+    for (const [socket, authorization] of keys) {
+      if (!(await inside.isKey(authorization))) socket.close(4403, 'Forbidden');
+    }
+  };
+  return { expel, close: () => sayFarewell(sockets, cleanUp) };
 }
 
 /** Keeps who the client says it is, for the operations of its socket. */

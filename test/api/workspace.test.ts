@@ -839,3 +839,33 @@ test('the first service is the default until another is made so, and a number re
     const again = (await register('Back office')).data.registerPhoneNumber.phoneNumber;
     expect(again).toEqual({ ...first, label: 'Back office' });
   }));
+
+test('a revoked key ends its open sockets and streams, and nobody else', () =>
+  withApp(async (app) => {
+    const { secret, apiKey } = await makeKey(app, ['events:read', 'patients:read']);
+    const open = (key: string) => {
+      const socket = new WebSocket(`${app.url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws');
+      socket.on('open', () =>
+        socket.send(JSON.stringify({ type: 'connection_init', payload: { authorization: `Bearer ${key}` } })),
+      );
+      const acknowledged = new Promise((resolve) => socket.once('message', resolve));
+      const closed = new Promise<number>((resolve) => socket.once('close', resolve));
+      return { socket, acknowledged, closed };
+    };
+    const [theirs, ours] = [open(secret), open(app.key)];
+    await Promise.all([theirs.acknowledged, ours.acknowledged]);
+    const stream = await fetch(`${app.url}/graphql`, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        accept: 'text/event-stream',
+        authorization: `Bearer ${secret}`,
+      },
+      body: JSON.stringify({ query: 'subscription { worldEvents { id } }' }),
+    });
+    await app.ask(`mutation { revokeApiKey(id: "${apiKey.id}") { __typename } }`);
+    expect(await theirs.closed).toBe(4403);
+    await expect(stream.text()).rejects.toThrow();
+    expect(ours.socket.readyState).toBe(WebSocket.OPEN);
+    ours.socket.terminate();
+  }));
