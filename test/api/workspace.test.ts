@@ -865,7 +865,7 @@ test('a revoked key ends its open sockets and streams, and nobody else', () =>
     });
     await app.ask(`mutation { revokeApiKey(id: "${apiKey.id}") { __typename } }`);
     expect(await theirs.closed).toBe(4403);
-    await expect(stream.text()).rejects.toThrow();
+    await expect(stream.text()).rejects.toThrow('terminated');
     expect(ours.socket.readyState).toBe(WebSocket.OPEN);
     ours.socket.terminate();
   }));
