@@ -139,6 +139,11 @@ export function openAttempts(tools: Tools) {
       id: { eq: id },
     });
     if (!call) throw new NotFoundRefusal('NOT_FOUND', 'There is no such call in this workspace.', id);
+    return endCall(call, by);
+  }
+
+  /** Stops a call that rings, hangs up one that was answered. Refuses ILLEGAL_TRANSITION and the carrier's own refusals. */
+  async function endCall(call: Call, by: By): Promise<Call> {
     const { sid, status } = progress.ending(call);
     let heard = await carrier.hangUp(sid, status, clock.now());
     // It was answered before we knew: what no longer rings is not canceled but hung up.
@@ -160,6 +165,7 @@ export function openAttempts(tools: Tools) {
   return {
     placeCall,
     cancelCall,
+    endCall,
     record,
   };
 }

@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import schedule from 'node-schedule';
-import { hangUpMachines } from './hang-up-machines.ts';
+import { hangUpMachines, stopRinging } from './end-calls.ts';
 import { relayEvents } from './relay-events.ts';
 import { sweepCalls, type Sweep } from './sweep-calls.ts';
 import type { RunningClock } from '../clock.ts';
@@ -31,10 +31,11 @@ const onTheClock: Record<string, ClockJob> = {
 const onTheStream: Record<string, (tools: JobTools, signal: AbortSignal) => Promise<void>> = {
   'relay-events': relayEvents,
   'hang-up-machines': hangUpMachines,
+  'stop-ringing': stopRinging,
 };
 
 /** Those that follow the log: each keeps its place in it under its name. */
-const reactions = ['hang-up-machines'];
+const reactions = ['hang-up-machines', 'stop-ringing'];
 
 /** A clock that is moved ticks as often as the jobs' rules do at most, in milliseconds. */
 const tickMs = 1_000;

@@ -148,6 +148,33 @@ test('a revocation wins over a grant that is told of later, by when each happene
     });
   }, unlimited));
 
+test('who opts out while the phone rings is left alone at once, and is not called again (C-27)', () =>
+  withApp(
+    async (app) => {
+      await setUp(app);
+      const id = await addPatient(app, '+12125550102'); // rings out
+      const placed = await call(app, id);
+      await app.follow(placed.call.id, (status) => status === 'RINGING');
+      await app.ask(
+        `mutation { revokeConsent(patientId: "${id}", reason: "leave me alone") { __typename } }`,
+      );
+      expect(await blocksOf(app, id)).toContain('DO_NOT_CONTACT');
+      expect((await end(app, placed.call.id)).at(-1)).toBe('CANCELED');
+      const { data } = await app.ask(
+        `{ call(id: "${placed.call.id}") { events { type actor causationId } patient { timeline { edges { node { id type } } } } } }`,
+      );
+      const optOut = data.call.patient.timeline.edges.find(
+        ({ node }: { node: { type: string } }) => node.type === 'contact.opted_out',
+      );
+      expect(data.call.events.at(-1)).toEqual({
+        type: 'call.canceled',
+        actor: 'stop-ringing',
+        causationId: optOut.node.id,
+      });
+    },
+    { ...unlimited, SIM_PACE: '2' },
+  ));
+
 test('a changed number carries no consent over but that of its own giving (C-15)', () =>
   withApp(async (app) => {
     const id = await addPatient(app, '+12125550100');
