@@ -53,6 +53,7 @@ export async function openWorld(options: {
     driverOptions: {
       connectionTimeoutMillis: 10_000,
       statement_timeout: 30_000,
+      lock_timeout: 2_000,
       idle_in_transaction_session_timeout: 15_000,
       application_name: 'callwell',
       types: { getTypeParser },
@@ -256,9 +257,10 @@ const eventOf = <R extends Row, F extends Fact>(kind: Kind<R, F>, row: R, fact: 
   cursor: null,
 });
 
-/** 40001: serialization failure; 40P01: deadlock; 23505: two were first with the same unique value. */
+/** 40001: serialization failure; 40P01: deadlock; 55P03: a lock took too long; 23505: two were first with a unique value. */
 const isConflict = (error: unknown): boolean =>
-  error instanceof Conflict || ['40001', '40P01', '23505'].includes((error as { code?: string }).code ?? '');
+  error instanceof Conflict ||
+  ['40001', '40P01', '55P03', '23505'].includes((error as { code?: string }).code ?? '');
 
 /** Brings the database up to date; replicas that start together take turns. */
 async function migrate(orm: MikroORM, databaseUrl: string): Promise<void> {

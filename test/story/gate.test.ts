@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import pg from 'pg';
 import { expect, test, vi } from 'vitest';
 import { addPatient, placeCall, setUp, withApp, type App } from '../support/program.ts';
@@ -245,6 +246,24 @@ test('of fifty who ask at once for one number, one dials', () =>
     },
     { ...unlimited, CARRIER_CPS: '1000' },
   ));
+
+test('a number that somebody else holds for too long is told as such, and leaves no trace', () =>
+  withApp(async (app) => {
+    await setUp(app);
+    const id = await addPatient(app, '+12125550100');
+    const holder = await app.world.orm.em.getConnection().getClient().startTransaction().execute();
+    try {
+      await sql`select 1 from phone_number for update`.execute(holder);
+      expect(await call(app, id)).toMatchObject({
+        __typename: 'LimitError',
+        code: 'NUMBER_SELECTION_TIMEOUT',
+        retryAfterSeconds: 1,
+      });
+    } finally {
+      await holder.rollback().execute();
+    }
+    expect((await call(app, id)).__typename).toBe('PlaceCallPayload');
+  }, unlimited));
 
 test('every call stores the one decision that allowed it, younger than five seconds when the carrier was asked', () =>
   withApp(async (app) => {
