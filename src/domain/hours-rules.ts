@@ -7,13 +7,13 @@ import { isHoliday } from './holiday.ts';
  * are one timetable: outside all of them nobody may be called. Timetables are intersected.
  */
 export interface HoursRule {
-  /** The id of reference/compliance.md; the rows of states are its table 4.6. */
+  /** The rule's number in CONTRIBUTING.md; 4.6 is the table of states. */
   rule: 'C-01' | 'C-03' | 'C-04' | '4.6';
   /** US: everyone whom we call. US-FL: who may be in that state. UNKNOWN: whose zone nobody knows. */
   jurisdiction: string;
   /** Left out: all of them. */
   channels?: Channel[];
-  /** Left out: all of them; most statutes bind sales calls only, and we keep them for every purpose (compliance.md, head). */
+  /** Left out: all of them; most statutes bind sales calls only, and we keep them for every purpose (CONTRIBUTING.md, The rules). */
   purposes?: Purpose[];
   /** ISO: 1 is Monday. */
   weekdays: number[];

@@ -55,7 +55,7 @@ function answeredBy(...people: Person[]): Line {
   return { ...ORDINARY, people };
 }
 
-/** By the last four digits of a number in the 555-01xx block: the table in the contract, running.md. */
+/** By the last four digits of a number in the 555-01xx block: a fixed table that tests and demos rely on. */
 const LINES: Record<string, Line> = {
   '0100': ORDINARY,
   '0101': answeredBy(BUSY),

@@ -28,7 +28,7 @@ test('under the healthcare exemption the second attempt waits 24 hours (C-25)', 
   ).toEqual([]);
 });
 
-test('the fourth within a week waits until it is the third again (C-25, appendix 9)', () => {
+test('the fourth within a week waits until it is the third again (C-25)', () => {
   const week = ['2026-03-03T19:00:00Z', '2026-03-05T19:00:00Z', '2026-03-07T19:00:00Z'];
   const decision = ask('2026-03-09T18:00:00Z', week, { basis: 'HEALTHCARE_EXEMPTION' });
   expect(decision).toEqual({ blocks: ['FREQUENCY_CAP'], freeAt: new Date('2026-03-10T19:00:00Z') });

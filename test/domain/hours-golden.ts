@@ -1,7 +1,7 @@
 import type { LocalWindow } from '../../src/domain/hours.ts';
 
 /**
- * People and what the rules say of calling them, made from reference/compliance.md and not from the code: zones and states
+ * People and what the rules say of calling them, made from the rules and not from the code: zones and states
  * of each person by hand from a map; blocks and the next instant by a generator that shares nothing with src/. It reads
  * every wall clock through Intl.DateTimeFormat, has the state rows as predicates and the holidays of 2026 to 2028 as dates
  * typed from a calendar, looks at every second of the ringing, and finds the next instant by trying every minute for 60

@@ -69,7 +69,7 @@ async function subscribers(app: App): Promise<number> {
 const answered = ['QUEUED', 'RINGING', 'IN_PROGRESS', 'COMPLETED'];
 
 /**
- * What happens at each number, as running.md has it. At a fast pace callbacks overtake one another, so that a status may
+ * What happens at each number, as the README's table has it. At a fast pace callbacks overtake one another, so that a status may
  * be passed over; none comes out of this order.
  */
 const lines: Record<string, { way: string[]; sure?: string; answeredBy?: string; endedReason?: string }> = {
