@@ -189,7 +189,7 @@ class Timers {
   }
 
   #set(timer: Timer): void {
-    const delay = Math.min(longestMs, timer.due - this.#time.read());
+    const delay = Math.max(1, Math.min(longestMs, timer.due - this.#time.read()));
     timer.handle = setTimeout(() => {
       // setTimeout may be a millisecond early, which is near enough; more than that is a delay too long for it.
       if (timer.due - this.#time.read() > 1) this.#set(timer);
