@@ -57,8 +57,8 @@ export function openAttempts(tools: Tools) {
   async function placeCall(wanted: Wanted, by: By): Promise<Placed> {
     const earlier = await intents.replay(wanted, by);
     if (earlier) return answered(earlier);
-    await takeTurn();
-    const recorded = await intents.record(wanted, { ...by, now: clock.now() });
+    const [setting] = await Promise.all([intents.prepare(wanted, by), takeTurn()]);
+    const recorded = await intents.record(setting, { ...by, now: clock.now() });
     if (recorded.replayed) return answered(recorded);
     const { call } = recorded;
     const answer = await dial(call);

@@ -16,7 +16,7 @@ import { claimKey, findKey, inProgress } from '../idempotency.ts';
 import { openAttempts, recentAttempts } from './circumstances.ts';
 import { chooseNumber, type PhoneSource } from './phone-source.ts';
 import { contactOf, findPatient, findPerson } from '../registry.ts';
-import type { Transaction } from '../world.ts';
+import type { Transaction, World } from '../world.ts';
 
 /** Who is to be called: exactly one of three ways to say it. */
 type PatientReference =
@@ -46,6 +46,8 @@ export interface Wanted {
   idempotencyKey: string | null;
 }
 
+type Reader = Pick<World, 'findOne'>;
+
 const operation = 'placeCall';
 
 /** Records intents: who is called, from which number, on what grounds; all in one transaction, and before any dial. */
@@ -56,13 +58,27 @@ export function openIntents({ world, callsPerMinute }: Tools) {
     return id ? placed(id, by) : null;
   }
 
+  /** What a call is set up with, read side by side before anything is locked. Refuses what is named and not there. */
+  async function prepare(wanted: Wanted, by: By): Promise<Setting> {
+    checkTask(wanted);
+    const known = 'person' in wanted.patient ? null : findPatient(world, wanted.patient, by);
+    const [service, derivedFrom, workspace, patient] = await Promise.all([
+      serviceOf(world, wanted, by),
+      derivedFromOf(world, wanted, by),
+      world.findOne<Workspace>(workspaces.table, { id: { eq: by.workspaceId } }),
+      known,
+    ]);
+    return { wanted, service, derivedFrom, workspace, patient };
+  }
+
   /** Records the intent with the gate's decision, or refuses and leaves no trace. */
-  async function record(wanted: Wanted, by: By): Promise<Placed> {
+  async function record(setting: Setting, by: By): Promise<Placed> {
+    const { wanted } = setting;
     const callId = newId(by.now);
     const correlated = { ...by, correlationId: callId };
     const outcome = await world.transact(async (tx) => {
       const earlier = await claimKey(tx, { ...wanted, operation, input: wanted, by, resultId: callId });
-      return earlier ? { earlier } : { call: await initiate(tx, { wanted, by: correlated, callId }) };
+      return earlier ? { earlier } : { call: await initiate(tx, { ...setting, by: correlated, callId }) };
     });
     if ('earlier' in outcome) return placed(outcome.earlier, by);
     const { row, events } = outcome.call;
@@ -80,14 +96,9 @@ export function openIntents({ world, callsPerMinute }: Tools) {
     return { call, event, replayed: true };
   }
 
-  async function initiate(
-    tx: Transaction,
-    { wanted, by, callId }: { wanted: Wanted; by: By; callId: string },
-  ) {
-    checkTask(wanted);
-    const service = await serviceOf(tx, wanted, by);
-    const derivedFrom = await derivedFromOf(tx, wanted, by);
-    const party = await partyOf(tx, wanted, by);
+  async function initiate(tx: Transaction, setting: Setting & { by: By; callId: string }) {
+    const { wanted, service, derivedFrom, by, callId } = setting;
+    const party = await partyOf(tx, setting, by);
     const number = await chooseNumber(tx, { source: wanted.source, by, callsPerMinute });
     const decision = decide({
       ...party,
@@ -134,7 +145,17 @@ export function openIntents({ world, callsPerMinute }: Tools) {
     return tx.decide(calls, call, calls.initiate(call, intent), by);
   }
 
-  return { replay, record };
+  return { replay, prepare, record };
+}
+
+/** What a call is set up with: nothing of it is locked, and none of it decides whether it may be placed, but the policy. */
+interface Setting {
+  wanted: Wanted;
+  service: Service;
+  derivedFrom: Call | null;
+  workspace: Workspace | null;
+  /** Null: a person, to be found or registered under the number's lock. */
+  patient: Patient | null;
 }
 
 /** Who is called, at which number, and what the gate must know of both. */
@@ -144,10 +165,9 @@ type Party = Pick<Question, 'patient' | 'phone' | 'contact' | 'open' | 'recent' 
  * Finds the patient, or registers a person nobody knows yet. The number and the patient are locked, in this order, until
  * the intent is recorded: of fifty who ask at once, one finds them free.
  */
-async function partyOf(tx: Transaction, wanted: Wanted, by: By): Promise<Party> {
+async function partyOf(tx: Transaction, setting: Setting, by: By): Promise<Party> {
+  const { wanted, workspace, patient: known } = setting;
   const { workspaceId, now } = by;
-  const workspace = await tx.findOne<Workspace>(workspaces.table, { id: { eq: workspaceId } });
-  const known = 'person' in wanted.patient ? null : await findPatient(tx, wanted.patient, by);
   const phone = wanted.phoneTo ?? known?.phone ?? null;
   if (phone) checkDestination(phone, workspace);
   const contact = phone ? await contactOf(tx, phone, by) : null;
@@ -190,10 +210,10 @@ function checkDestination(phone: string, workspace: Workspace | null): void {
 }
 
 /** The service that is named, else the default one. Without any the workspace cannot call. */
-async function serviceOf(tx: Transaction, { serviceId }: Wanted, by: By): Promise<Service> {
+async function serviceOf(reader: Reader, { serviceId }: Wanted, by: By): Promise<Service> {
   const here = { workspaceId: { eq: by.workspaceId }, active: { eq: true } };
   const where = serviceId ? { ...here, id: { eq: serviceId } } : { ...here, isDefault: { eq: true } };
-  const service = await tx.findOne<Service>(workspaces.services, where);
+  const service = await reader.findOne<Service>(workspaces.services, where);
   if (service) return service;
   if (serviceId)
     throw new NotFoundRefusal('NOT_FOUND', 'There is no such active service in this workspace.', serviceId);
@@ -202,10 +222,10 @@ async function serviceOf(tx: Transaction, { serviceId }: Wanted, by: By): Promis
   throw new StateRefusal('OUTBOUND_NOT_CONFIGURED', message, 'NOT_CONFIGURED');
 }
 
-async function derivedFromOf(tx: Transaction, { derivedFromCallSid }: Wanted, by: By): Promise<Call | null> {
+async function derivedFromOf(reader: Reader, { derivedFromCallSid }: Wanted, by: By): Promise<Call | null> {
   if (derivedFromCallSid === null) return null;
   const where = { workspaceId: { eq: by.workspaceId }, sid: { eq: derivedFromCallSid } };
-  const call = await tx.findOne<Call>(calls.table, where);
+  const call = await reader.findOne<Call>(calls.table, where);
   if (call) return call;
   throw new NotFoundRefusal(
     'NOT_FOUND',
