@@ -156,23 +156,17 @@ export async function findPatient(
   throw new NotFoundRefusal('PATIENT_NOT_FOUND', 'There is no such patient in this workspace.', id);
 }
 
-/** Someone of this name at this number; a birth date, where both know one, must agree. */
+/** Someone of this name at this number. */
 export async function findPerson(
   tx: Transaction,
   who: { phone: string; name: string; birthDate: string | null },
   by: By,
 ): Promise<Patient | null> {
-  const name = patients.termsOf(who.name).join(' ');
   const peers = await tx.lockEach(patients, {
     where: { workspaceId: { eq: by.workspaceId }, phone: { eq: who.phone } },
     limit: 100,
   });
-  const same = peers.find(
-    (patient) =>
-      patients.termsOf(patient.name).join(' ') === name &&
-      (who.birthDate === null || !patient.birthDate || patient.birthDate === who.birthDate),
-  );
-  return same ?? null;
+  return peers.find((patient) => patients.isNamed(patient, who)) ?? null;
 }
 
 async function knownPatient(tx: Transaction, said: patients.Statement, by: By): Promise<Patient | null> {

@@ -1,3 +1,4 @@
+import { canonicalZone } from './calendar.ts';
 import {
   calendarDate,
   canonicalIdOf,
@@ -9,7 +10,6 @@ import {
   languageOf,
   normalizePhone,
   storable,
-  timeZoneOf,
   type InvalidRecord,
   type PatientAddress,
   type PatientRecord,
@@ -110,7 +110,7 @@ const rules: { [field in Field]?: [holds: (value: string, values: Values) => boo
   language: [(value) => languageOf(value) !== null, 'This is not a language code, such as en or es-MX.'],
   status: [(value) => statuses.has(value.toUpperCase()), 'The status is ACTIVE, INACTIVE or DECEASED.'],
   timeZone: [
-    (value) => timeZoneOf(value) !== null,
+    (value) => canonicalZone(value) !== null,
     'This is not an IANA time zone, such as America/New_York.',
   ],
   effectiveAt: [
@@ -149,7 +149,7 @@ function patientOf(values: Values, facts: [string, string][], sourceSystem: stri
     language: language ? languageOf(language) : null,
     status: (values.status?.toUpperCase() ?? 'ACTIVE') as PatientRecord['status'],
     address: addressOf(values),
-    timeZone: timeZone ? timeZoneOf(timeZone) : null,
+    timeZone: timeZone ? canonicalZone(timeZone) : null,
     facts: Object.fromEntries(facts),
     tags: [...new Set((values.tags ?? '').split(/[;,]/).map((tag) => tag.trim()))].filter(
       (tag) => tag !== '',

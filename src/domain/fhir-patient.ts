@@ -1,3 +1,4 @@
+import { canonicalZone } from './calendar.ts';
 import {
   at,
   codeOf,
@@ -17,7 +18,6 @@ import {
   invalid,
   languageOf,
   normalizePhone,
-  timeZoneOf,
   type InvalidRecord,
   type PatientAddress,
   type PatientRecord,
@@ -54,7 +54,7 @@ export function readPatient(patient: Element, canonicalId: string): PatientRecor
     language: language.read,
     status: statusOf(patient),
     address: home ? addressOf(home) : null,
-    timeZone: timeZoneOf(textOf(extension(home, `${core}/timezone`)['valueCode']) ?? ''),
+    timeZone: canonicalZone(textOf(extension(home, `${core}/timezone`)['valueCode']) ?? ''),
     facts: compact({
       ...factsOf(patient),
       birthDateAsWritten: birthDate ? null : born,

@@ -236,6 +236,11 @@ export const tell = (
 export const isExternalType = (type: string): type is ExternalType =>
   /^ext\.[a-z][a-z0-9_.]{0,59}$/.test(type) || (externalTypes as readonly string[]).includes(type);
 
+/** Whether someone of this name is this patient; a birth date, where both know one, must agree. */
+export const isNamed = (patient: Patient, who: { name: string; birthDate: string | null }): boolean =>
+  termsOf(patient.name).join(' ') === termsOf(who.name).join(' ') &&
+  (who.birthDate === null || !patient.birthDate || patient.birthDate === who.birthDate);
+
 /** The words that a search for a name or a number is matched against. */
 export function termsOf(text: string): string[] {
   return text

@@ -163,12 +163,6 @@ export function languageOf(text: string): string | null {
   return attempt(() => Intl.getCanonicalLocales(tag)[0] ?? null);
 }
 
-/** An IANA time zone in its canonical case, or null. Abbreviations such as EST are refused: they have no summer time. */
-export function timeZoneOf(text: string): string | null {
-  if (!/^(UTC|[A-Za-z_]+(\/[\w+-]+)+)$/.test(text)) return null;
-  return attempt(() => new Intl.DateTimeFormat('en', { timeZone: text }).resolvedOptions().timeZone);
-}
-
 const longest = 2_000;
 
 /** The record itself, or why the database cannot keep it: jsonb holds neither NUL nor half a surrogate pair. */

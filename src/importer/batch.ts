@@ -103,13 +103,8 @@ function openRoll(locked: Patient[]) {
   };
   for (const patient of locked) keep(patient);
   const at = (key: string | null) => [...(idsAt.get(key ?? '') ?? [])].map((id) => byId.get(id)!);
-  const alike = ({ phone, name, birthDate }: Person) =>
-    at(phone).find(
-      (patient) =>
-        patient.phone === phone &&
-        patients.termsOf(patient.name).join(' ') === patients.termsOf(name).join(' ') &&
-        (birthDate === null || !patient.birthDate || patient.birthDate === birthDate),
-    );
+  const alike = (who: Person) =>
+    at(who.phone).find((patient) => patient.phone === who.phone && patients.isNamed(patient, who));
   const named = (canonicalId: string) => at(canonicalId)[0];
   return { keep, named, find: (row: Person) => (row.canonicalId ? named(row.canonicalId) : alike(row)) };
 }
