@@ -7,7 +7,7 @@ import { failure } from './schema/builder.ts';
 /** What every context holds, whoever asks. */
 type Shared = Pick<
   Context,
-  'world' | 'live' | 'registry' | 'workspaces' | 'importer' | 'clock' | 'movableClock'
+  'world' | 'live' | 'registry' | 'schedule' | 'workspaces' | 'importer' | 'clock' | 'movableClock'
 > & {
   /** Null until the program is ready. */
   attempts(): Attempts | null;
@@ -34,13 +34,14 @@ export function openAccess(shared: Shared) {
     const key = await keyOf(authorization);
     if (key) await limit(key);
     const workspaceId = key?.workspaceId ?? nowhere;
-    const { live, registry, importer } = shared;
+    const { live, registry, schedule, importer } = shared;
     const context: Context = {
       key,
       workspaceId,
       world,
       live,
       registry,
+      schedule,
       workspaces,
       importer,
       clock,

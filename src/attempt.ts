@@ -1,13 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Clock } from './clock.ts';
+import type { RunningClock } from './clock.ts';
 import type { Carrier } from './carrier.ts';
 import * as calls from './domain/call.ts';
-import type { Call, Fact } from './domain/call.ts';
+import type { Call } from './domain/call.ts';
 import * as progress from './domain/call-progress.ts';
-import * as contacts from './domain/contact.ts';
 import type { By, Event } from './domain/event.ts';
 import { CarrierRefusal, NotFoundRefusal } from './domain/refusal.ts';
 import { openIntents, type Wanted } from './attempt/intent.ts';
+import { dispatchDue, type Round } from './attempt/dispatch.ts';
+import { nextDueAt } from './attempt/due.ts';
+import { openRecords } from './attempt/record.ts';
 import { releaseKey } from './idempotency.ts';
 import type { Transaction, World } from './world.ts';
 
@@ -15,7 +17,7 @@ import type { Transaction, World } from './world.ts';
 export interface Tools {
   world: World;
   carrier: Carrier;
-  clock: Clock;
+  clock: Pick<RunningClock, 'now' | 'shiftMs'>;
   /** Of one source number. */
   callsPerMinute: number;
   /** Of the carrier's account. */
@@ -33,6 +35,12 @@ export interface Placed {
 /** How long a call waits for its turn with the carrier before it is refused, in milliseconds. */
 const paceLimitMs = 5_000;
 
+/** How far ahead of their turns tasks are dispatched, in milliseconds: a direct call waits no longer for them. */
+const dispatchAheadMs = 1_000;
+
+/** How many tasks are claimed at once: more make the claim no cheaper for each. */
+const batch = 100;
+
 /** How old the gate's decision may be when the carrier is asked, in milliseconds. */
 const decisionMs = 5_000;
 
@@ -49,6 +57,7 @@ const tooLate: progress.Answer = {
 export function openAttempts(tools: Tools) {
   const { world, carrier, clock } = tools;
   const intents = openIntents(tools);
+  const record = openRecords(tools);
 
   /**
    * Places one call. Once its intent is recorded it is dialled at most once, whatever happens: an answer that never
@@ -60,25 +69,37 @@ export function openAttempts(tools: Tools) {
     const [setting] = await Promise.all([intents.prepare(wanted, by), takeTurn()]);
     const recorded = await intents.record(setting, { ...by, now: clock.now() });
     if (recorded.replayed) return answered(recorded);
-    const { call } = recorded;
-    const answer = await dial(call);
-    const told: By = {
-      ...by,
-      actor: 'carrier',
-      source: 'carrier',
-      now: clock.now(),
-      causationId: recorded.event.id,
-    };
-    const mayTryAgain = answer.outcome === 'rejected' && answer.retryable;
-    const settled = await record(
-      call,
-      (current) => progress.answer(current, answer),
-      told,
-      async (tx) => {
-        if (mayTryAgain) await releaseKey(tx, call.workspaceId, wanted.idempotencyKey);
-      },
-    );
+    const settled = await ask(recorded, by, (tx) => releaseKey(tx, by.workspaceId, wanted.idempotencyKey));
     return answered({ ...recorded, call: settled });
+  }
+
+  /**
+   * Claims the tasks that are due and may be attempted, and calls: each in its turn with the account, and at most once,
+   * whatever happens. Answers when all intents are recorded; `after` is handed each call that waits for its turn.
+   */
+  async function dispatch(after: (milliseconds: number, call: () => Promise<void>) => void): Promise<Round> {
+    const now = clock.now();
+    const round = await dispatchDue(world, {
+      now,
+      batch,
+      callsPerMinute: tools.callsPerMinute,
+      takeTurns: (tx, count) => tx.takeTurns({ ...pace(), count, limitMs: dispatchAheadMs }),
+    });
+    for (const placed of round.dispatched) {
+      const by: By = { workspaceId: placed.call.workspaceId, actor: 'dispatch-tasks', source: 'job', now };
+      after(placed.waitMs, async () => void (await ask(placed, by)));
+    }
+    return round;
+  }
+
+  /** Asks the carrier about what is recorded, once, and records its answer; `free` when nothing was dialled and it may be asked again. */
+  async function ask(placed: Placed, by: By, free?: (tx: Transaction) => Promise<void>): Promise<Call> {
+    const answer = await dial(placed.call);
+    const now = clock.now();
+    const told: By = { ...by, actor: 'carrier', source: 'carrier', now, causationId: placed.event.id };
+    const mayTryAgain = answer.outcome === 'rejected' && answer.retryable;
+    const atTheEnd = mayTryAgain ? free : undefined;
+    return record(placed.call, (current) => progress.answer(current, answer), told, atTheEnd);
   }
 
   /** Asks the carrier, unless the decision has grown old: a process that was frozen must not dial what others gave up. */
@@ -109,29 +130,6 @@ export function openAttempts(tools: Tools) {
     throw new CarrierRefusal(data.message, data);
   }
 
-  /** Records what is news of a call; with its end, the end of the attempt at its number, and whatever else ends with it. */
-  async function record(
-    call: Call,
-    decide: (call: Call) => Fact[],
-    cause: By,
-    atTheEnd?: (tx: Transaction) => Promise<void>,
-  ): Promise<Call> {
-    const by = { ...cause, correlationId: call.id };
-    const simple = await world.change(calls, call.id, (current) => unlessOver(decide(current)), by);
-    if (simple.events.length > 0 || decide(simple.row).length === 0) return simple.row;
-    return world.transact(async (tx) => {
-      const id = { workspaceId: { eq: call.workspaceId } };
-      const contact = await tx.lock(contacts, { ...id, id: { eq: call.contactId } });
-      const current = await tx.lock(calls, { ...id, id: { eq: call.id } });
-      if (!contact || !current) throw new Error(`call ${call.id} has lost its rows`);
-      const { row, events } = tx.decide(calls, current, decide(current), by);
-      if (events.length === 0) return row;
-      tx.decide(contacts, contact, contacts.endAttempt(contact, row), by);
-      await atTheEnd?.(tx);
-      return row;
-    });
-  }
-
   /** Ends a call for whoever asks. Refuses NOT_FOUND, ILLEGAL_TRANSITION and the carrier's own refusals. */
   async function cancelCall(id: string, by: By): Promise<Call> {
     const call = await world.findOne<Call>(calls.table, {
@@ -151,10 +149,16 @@ export function openAttempts(tools: Tools) {
     return record(call, (current) => progress.hear(current, heard), { ...by, now: clock.now() });
   }
 
+  const pace = () => ({
+    account: carrier.accountSid,
+    callsPerSecond: tools.callsPerSecond,
+    shiftMs: clock.shiftMs(),
+  });
+
   /** Waits until the account may start one more call; our own queue is short, so that the carrier's stays empty. */
   async function takeTurn(): Promise<void> {
-    const waitMs = await world.takeTurn(carrier.accountSid, tools.callsPerSecond, paceLimitMs);
-    if (waitMs === null) {
+    const { granted, waitMs } = await world.takeTurns({ ...pace(), count: 1, limitMs: paceLimitMs });
+    if (granted === 0) {
       const message =
         'More calls are waiting than the carrier account may start. Try again in a few seconds.';
       throw new CarrierRefusal(message, { carrierCode: null, retryable: true, reached: false });
@@ -164,6 +168,8 @@ export function openAttempts(tools: Tools) {
 
   return {
     placeCall,
+    dispatch,
+    nextDueAt: () => nextDueAt(world, { now: clock.now(), callsPerMinute: tools.callsPerMinute }),
     cancelCall,
     endCall,
     record,
@@ -172,6 +178,3 @@ export function openAttempts(tools: Tools) {
 
 /** Makes attempts at contacts. */
 export type Attempts = ReturnType<typeof openAttempts>;
-
-/** Facts that end a call are recorded together with its contact's, and not alone. */
-const unlessOver = (facts: Fact[]): Fact[] => (facts.some(({ type }) => progress.ends(type)) ? [] : facts);

@@ -26,6 +26,8 @@ export interface RunningClock extends Clock {
   busy<T>(work: Promise<T>): Promise<T>;
   /** Lets what has things due of its own follow; the answer ends that. */
   follow(follower: Follower): () => void;
+  /** How far it is from the machine's own, in milliseconds; 0 unless it is simulated. */
+  shiftMs(): number;
   /** Whether it is just being moved; in between two instants it stands still. */
   isMoving(): boolean;
   /**
@@ -63,6 +65,7 @@ export function openClock(startAt: Date | null = null, log: ClockLog = () => {})
       followers.add(follower);
       return () => void followers.delete(follower);
     },
+    shiftMs: () => time.shift(),
     isMoving: () => time.stands(),
     advance: (to) => {
       const moved = lastMove.then(() => move({ time, work, followers, timers, log }, to.getTime()));
@@ -112,6 +115,10 @@ class Time {
 
   read(): number {
     return this.#standsAt ?? Date.now() + this.#offset;
+  }
+
+  shift(): number {
+    return this.#standsAt === null ? this.#offset : this.#standsAt - Date.now();
   }
 
   stands(): boolean {

@@ -5,10 +5,12 @@ import type { By, Event } from './domain/event.ts';
 import type { Call } from './domain/call.ts';
 import type { Contact } from './domain/contact.ts';
 import type { Patient } from './domain/patient.ts';
+import type { OutboundTask } from './domain/task.ts';
 import type { ApiKey, PhoneNumber, Scope, Service, UseCase, Workspace } from './domain/workspace.ts';
 import type { Importer } from './importer.ts';
 import type { Live } from './live.ts';
 import type { Registry } from './registry.ts';
+import type { Schedule } from './schedule.ts';
 import type { World } from './world.ts';
 import type { Workspaces } from './provision.ts';
 
@@ -21,6 +23,7 @@ export interface Context {
   live: Live;
   attempts: Attempts;
   registry: Registry;
+  schedule: Schedule;
   workspaces: Workspaces;
   importer: Importer;
   clock: Clock;
@@ -38,6 +41,7 @@ export interface Context {
 export interface Loaders {
   patient: DataLoader<string, Patient | null>;
   call: DataLoader<string, Call | null>;
+  task: DataLoader<string, OutboundTask | null>;
   service: DataLoader<string, Service | null>;
   useCase: DataLoader<string, UseCase | null>;
   phoneNumber: DataLoader<string, PhoneNumber | null>;
@@ -53,6 +57,8 @@ export interface Loaders {
   event: DataLoader<string, Event | null>;
   /** All events of an entity, oldest first. */
   history: DataLoader<string, Event[]>;
+  /** The attempts of a task, by its id, oldest first. */
+  callsOf: DataLoader<string, Call[]>;
   /** All calls of a chain, by its first call's id, oldest first. */
   chain: DataLoader<string, Call[]>;
 }

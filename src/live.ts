@@ -1,5 +1,6 @@
 import * as calls from './domain/call.ts';
 import type { Event, Row } from './domain/event.ts';
+import * as tasks from './domain/task.ts';
 import type { Stream } from './stream.ts';
 import type { World } from './world.ts';
 import type { LogQuery, Notice } from './world/log.ts';
@@ -83,12 +84,21 @@ export function openLive(options: {
     }
   }
 
-  /** The events of a workspace's notices, in their order; calls with their rows as they were then. */
+  /** The events of a workspace's notices, in their order; those of watched kinds with their rows as they were then. */
   async function enrich(workspaceId: string, notices: Notice[]): Promise<Happening[]> {
-    const callIds = [...new Set(notices.filter((n) => n.entityType === 'CALL').map((n) => n.entityId))];
-    const otherIds = notices.filter((n) => n.entityType !== 'CALL').map((n) => n.id);
-    const stories = callIds.length > 0 ? await world.story(calls, workspaceId, callIds) : [];
-    const others = otherIds.length > 0 ? await world.eventsOf(workspaceId, { ids: otherIds }) : [];
+    const idsOf = (entityType: string) => [
+      ...new Set(notices.filter((n) => n.entityType === entityType).map((n) => n.entityId)),
+    ];
+    const [callIds, taskIds] = [idsOf(calls.entityType), idsOf(tasks.entityType)];
+    const isPlain = ({ entityType }: Notice) =>
+      entityType !== calls.entityType && entityType !== tasks.entityType;
+    const otherIds = notices.filter(isPlain).map(({ id }) => id);
+    const [callStories, taskStories, others] = await Promise.all([
+      callIds.length > 0 ? world.story(calls, workspaceId, callIds) : [],
+      taskIds.length > 0 ? world.story(tasks, workspaceId, taskIds) : [],
+      otherIds.length > 0 ? world.eventsOf(workspaceId, { ids: otherIds }) : [],
+    ]);
+    const stories = [...callStories, ...taskStories];
     const found = new Map<string, { event: Event; row: Row | null }>(
       stories.map((story) => [story.event.id, story]),
     );

@@ -7,6 +7,7 @@ import type { Call } from './domain/call.ts';
 import * as contacts from './domain/contact.ts';
 import type { Event, Table } from './domain/event.ts';
 import * as patients from './domain/patient.ts';
+import * as tasks from './domain/task.ts';
 import {
   phoneNumbers,
   services,
@@ -29,9 +30,21 @@ export function makeLoaders({ world, clock }: { world: World; clock: Clock }, wo
       return keys.map((key) => byKey.get(key) ?? null);
     });
 
+  /** Calls by what they have in common, oldest first. */
+  const callsBy = (property: 'taskId' | 'chainId') =>
+    new DataLoader<string, Call[]>(async (keys) => {
+      const found = await world.find<Call>(calls.table, { ...here, [property]: { in: keys } });
+      const byKey = Map.groupBy(
+        found.toSorted((a, b) => (a.id < b.id ? -1 : 1)),
+        (call) => call[property],
+      );
+      return keys.map((key) => byKey.get(key) ?? []);
+    });
+
   return {
     patient: one(patients.table, 'id'),
     call: one(calls.table, 'id'),
+    task: one(tasks.table, 'id'),
     service: one(services, 'id'),
     useCase: one(useCases, 'id'),
     phoneNumber: one(phoneNumbers, 'id'),
@@ -41,11 +54,15 @@ export function makeLoaders({ world, clock }: { world: World; clock: Clock }, wo
     }),
     contact: one(contacts.table, 'phone'),
     open: new DataLoader<string, Open[]>(async (contactIds) => {
-      const open = await openAttempts(world, workspaceId, contactIds);
+      const open = await openAttempts(world, [workspaceId], contactIds);
       return contactIds.map((id) => open.get(id) ?? []);
     }),
     recent: new DataLoader<string, Date[]>(async (patientIds) => {
-      const recent = await recentAttempts(world, { workspaceId, patientIds, now: clock.now() });
+      const recent = await recentAttempts(world, {
+        workspaceIds: [workspaceId],
+        patientIds,
+        now: clock.now(),
+      });
       return patientIds.map((id) => recent.get(id) ?? []);
     }),
     workspace: new DataLoader<string, Workspace | null>(async (ids) => {
@@ -62,13 +79,7 @@ export function makeLoaders({ world, clock }: { world: World; clock: Clock }, wo
       const byEntity = Map.groupBy(found, (event) => event.entityId);
       return entityIds.map((id) => byEntity.get(id) ?? []);
     }),
-    chain: new DataLoader<string, Call[]>(async (chainIds) => {
-      const found = await world.find<Call>(calls.table, { ...here, chainId: { in: chainIds } });
-      const byChain = Map.groupBy(
-        found.toSorted((a, b) => (a.id < b.id ? -1 : 1)),
-        (call) => call.chainId,
-      );
-      return chainIds.map((id) => byChain.get(id) ?? []);
-    }),
+    callsOf: callsBy('taskId'),
+    chain: callsBy('chainId'),
   };
 }

@@ -14,6 +14,7 @@ import { openMetrics } from './metrics.ts';
 import { ensureWorkspace, openWorkspaces } from './provision.ts';
 import { openRegistry } from './registry.ts';
 import { fillSample, isNightInTheUnitedStates, tenInNewYork } from './sample.ts';
+import { openSchedule } from './schedule.ts';
 import { openServer } from './server.ts';
 import { startCarrier } from './simulator/carrier.ts';
 import { openStream } from './stream.ts';
@@ -124,6 +125,7 @@ async function openCore(opening: Opening) {
       clock,
     }),
     registry: openRegistry({ world }),
+    schedule: openSchedule({ world }),
     importer: openImporter({
       world,
       clock,

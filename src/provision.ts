@@ -3,7 +3,7 @@ import { newId, type Clock } from './clock.ts';
 import type { Channel } from './domain/consent.ts';
 import type { Policy } from './domain/gate.ts';
 import type { LocalWindow } from './domain/hours.ts';
-import { NotFoundRefusal } from './domain/refusal.ts';
+import { NotFoundRefusal, StateRefusal } from './domain/refusal.ts';
 import * as workspaces from './domain/workspace.ts';
 import type { PhoneNumber, Service, UseCase, Workspace } from './domain/workspace.ts';
 import { openKeys, type NewKey } from './keys.ts';
@@ -41,6 +41,7 @@ interface GivenPolicy {
   attemptsPerDay: number | null;
   attemptsPerWeek: number | null;
   cooldownMinutes: number | null;
+  maxConcurrentCalls: number | null;
 }
 
 /** Keeps workspaces and what is set up in them. */
@@ -158,7 +159,7 @@ export function openWorkspaces({ world, clock }: { world: World; clock: Clock })
 export type Workspaces = ReturnType<typeof openWorkspaces>;
 
 /** A policy with what is given of another; 0 takes a cap away. */
-function amended({ hours, caps }: Policy, given: GivenPolicy): Policy {
+function amended({ hours, caps, maxConcurrentCalls }: Policy, given: GivenPolicy): Policy {
   const cap = (value: number | null, before: number | null) => (value === null ? before : value || null);
   return {
     hours: given.hours ?? hours,
@@ -167,5 +168,23 @@ function amended({ hours, caps }: Policy, given: GivenPolicy): Policy {
       perWeek: cap(given.attemptsPerWeek, caps.perWeek),
       cooldownMinutes: given.cooldownMinutes ?? caps.cooldownMinutes,
     },
+    maxConcurrentCalls: cap(given.maxConcurrentCalls, maxConcurrentCalls),
   };
+}
+
+/** The service that is named, else the default one. Refuses NOT_FOUND, and OUTBOUND_NOT_CONFIGURED where there is none. */
+export async function findService(
+  reader: Pick<World, 'findOne'>,
+  serviceId: string | null,
+  workspaceId: string,
+): Promise<Service> {
+  const here = { workspaceId: { eq: workspaceId }, active: { eq: true } };
+  const where = serviceId ? { ...here, id: { eq: serviceId } } : { ...here, isDefault: { eq: true } };
+  const service = await reader.findOne<Service>(workspaces.services, where);
+  if (service) return service;
+  if (serviceId)
+    throw new NotFoundRefusal('NOT_FOUND', 'There is no such active service in this workspace.', serviceId);
+  const message =
+    'This workspace has no default service, so nobody would speak. Create one with isDefault: true.';
+  throw new StateRefusal('OUTBOUND_NOT_CONFIGURED', message, 'NOT_CONFIGURED');
 }

@@ -6,6 +6,7 @@ import * as patients from './domain/patient.ts';
 import type { Patient } from './domain/patient.ts';
 import { InputRefusal, NotFoundRefusal } from './domain/refusal.ts';
 import { claimKey, findKey } from './idempotency.ts';
+import { withdrawPointless, withdrawUnwanted } from './withdraw.ts';
 import type { Transaction, World } from './world.ts';
 
 /** A patient with the event that says what was changed; when nothing was, the last one that did. */
@@ -60,9 +61,9 @@ export function openRegistry({ world }: { world: World }) {
         id: { eq: found.id },
       }))!;
       await checkSuperseded(patient, told.supersedesId);
-      return {
-        events: tx.decide(patients, patient, patients.tell(patient, { ...told, id: resultId }), by).events,
-      };
+      const { events } = tx.decide(patients, patient, patients.tell(patient, { ...told, id: resultId }), by);
+      await withdrawPointless(tx, events, by);
+      return { events };
     });
     if ('events' in outcome) return { event: outcome.events[0]!, replayed: false };
     const [event] = await world.eventsOf(by.workspaceId, { ids: [outcome.earlier] });
@@ -82,7 +83,7 @@ export function openRegistry({ world }: { world: World }) {
     return { patient, event };
   }
 
-  /** Takes consent back, for some channels or for all; in effect with this transaction. */
+  /** Takes consent back, for some channels or for all; in effect with this transaction, which cancels what is queued. */
   async function revokeConsent(
     revocation: { patientId: string; channels: Channel[] | null; reason: string },
     by: By,
@@ -95,7 +96,9 @@ export function openRegistry({ world }: { world: World }) {
       ]);
     const event = await world.transact(async (tx) => {
       const contact = await contactOf(tx, phone, by);
-      return tx.decide(contacts, contact, contacts.revoke(contact, { ...revocation, phone }), by).events[0]!;
+      const { events } = tx.decide(contacts, contact, contacts.revoke(contact, { ...revocation, phone }), by);
+      await withdrawUnwanted(tx, { ...revocation, phone }, { event: events[0]!, by });
+      return events[0]!;
     });
     return { patient, event };
   }

@@ -1,6 +1,6 @@
 import { MikroORM } from '@mikro-orm/postgresql';
 import { Migrator } from '@mikro-orm/migrations';
-import { CompiledQuery, sql } from 'kysely';
+import { CompiledQuery, sql, type RawBuilder } from 'kysely';
 import pg from 'pg';
 import { migrations } from '../migrations/index.ts';
 import {
@@ -16,7 +16,7 @@ import {
 import { newId } from './clock.ts';
 import { openLog } from './world/log.ts';
 import { lead } from './world/leader.ts';
-import { openRates } from './world/rate.ts';
+import { openRates, takeTurns, type Taking } from './world/rate.ts';
 import { insertInto, openReads, type Database } from './world/read.ts';
 import { tables } from './world/tables.ts';
 import { shapeOf, whereSql, writeStatement, type Where, type Written } from './world/sql.ts';
@@ -214,11 +214,26 @@ export class Transaction {
     return Promise.all(rows.map((row) => upToDate(reads, kind, row)));
   }
 
+  /** Rows that a statement of its own locks; it selects the columns that it is given, of the table as t, in its order. */
+  async claim<R extends Row, F extends Fact>(
+    kind: Kind<R, F>,
+    statement: (columns: RawBuilder<unknown>) => RawBuilder<unknown>,
+  ): Promise<R[]> {
+    const rows = await this.query<R>(statement(sql.raw(shapeOf(kind.table).select)));
+    const reads = openReads(this.database);
+    return Promise.all(rows.map((row) => upToDate(reads, kind, row)));
+  }
+
   /** Folds facts into a row; written at the end of the transaction. */
   decide<R extends Row, F extends Fact>(kind: Kind<R, F>, row: R, facts: F[], by: By): Change<R> {
     const before = this.staged.events.length;
     const next = this.staged.decide(kind, row, facts, by);
     return { row: next, events: this.staged.events.slice(before) };
+  }
+
+  /** Takes turns with the carrier, given back when the transaction is not committed. */
+  takeTurns(taking: Taking) {
+    return takeTurns(this.database, taking);
   }
 
   /** A plain row of a table that is no fold. */

@@ -24,11 +24,13 @@ const allowed: Record<string, string[] | 'anything'> = {
   loaders: ['domain', 'attempt'],
   metrics: [],
   idempotency: ['domain'],
-  registry: ['domain', 'clock', 'idempotency'],
-  importer: ['domain', 'clock', 'records', 'world'],
+  withdraw: ['domain'],
+  registry: ['domain', 'clock', 'idempotency', 'withdraw'],
+  schedule: ['domain', 'clock', 'idempotency', 'provision', 'registry'],
+  importer: ['domain', 'clock', 'records', 'withdraw', 'world'],
   keys: ['domain', 'clock'],
   provision: ['domain', 'clock', 'keys'],
-  attempt: ['domain', 'clock', 'idempotency', 'registry'],
+  attempt: ['domain', 'clock', 'idempotency', 'provision', 'registry'],
   access: ['loaders', 'schema', 'domain'],
   context: [],
   server: ['resolvers', 'live', 'domain'],
@@ -120,14 +122,24 @@ test('there is one way to the carrier, and the gate stands before it', () => {
   const saying = (text: string) => files.filter((file) => textOf(file).includes(text)).toSorted();
   expect(saying('calls.create(')).toEqual(['carrier.ts']);
   expect(saying('carrier.dial(')).toEqual(['attempt.ts']);
-  expect(saying('.initiate(')).toEqual(['attempt/intent.ts']);
+  expect(saying('calls.initiate(')).toEqual(['attempt/dispatch.ts', 'attempt/intent.ts']);
   expect(saying("type: 'outbound.initiated', data: intent")).toEqual(['domain/call.ts']);
-  // What is dialled was recorded just before; what is recorded was allowed just before; both in straight lines.
+  // What is dialled was recorded just before: both ways to record an intent end in the one place that asks.
   const attempt = textOf('attempt.ts');
-  const order = ['await intents.record(', 'await dial(call)'].map((text) => attempt.indexOf(text));
-  expect(order).toEqual(order.toSorted((a, b) => a - b));
   expect(attempt.match(/\bdial\(/g)).toHaveLength(3); // its definition, its one use, the carrier's own
-  const intent = textOf('attempt/intent.ts');
-  expect(intent.indexOf('if (!decision.allowed')).toBeLessThan(intent.indexOf('calls.initiate('));
-  expect(intent.match(/calls\.initiate\(/g)).toHaveLength(1);
+  expect(attempt.match(/\bask\(/g)).toHaveLength(3); // its definition, a direct call's, a task's
+  const before = (text: string, first: string, then: string) => {
+    expect(text.indexOf(first)).toBeGreaterThan(-1);
+    expect(text.indexOf(first)).toBeLessThan(text.indexOf(then));
+  };
+  before(attempt, 'await intents.record(', 'await ask(recorded');
+  before(attempt, 'await dispatchDue(', 'await ask(placed');
+  // What is recorded was allowed just before, in straight lines.
+  before(textOf('attempt/intent.ts'), 'if (!decision.allowed', 'calls.initiate(');
+  const dispatch = textOf('attempt/dispatch.ts');
+  before(dispatch, 'sift(tx, due, scene)', 'intend(tx, attempt');
+  before(dispatch, 'decision.allowed && contact', 'allowed.push(');
+  expect(dispatch.match(/allowed\.push\(/g)).toHaveLength(1);
+  for (const file of ['attempt/intent.ts', 'attempt/dispatch.ts'])
+    expect(textOf(file).match(/calls\.initiate\(/g)).toHaveLength(1);
 });

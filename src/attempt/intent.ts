@@ -8,13 +8,15 @@ import type { By } from '../domain/event.ts';
 import { decide, type Question } from '../domain/gate.ts';
 import * as patients from '../domain/patient.ts';
 import type { Patient } from '../domain/patient.ts';
-import { isAllowed } from '../domain/phone.ts';
-import { ContactBlocked, InputRefusal, NotFoundRefusal, StateRefusal } from '../domain/refusal.ts';
+import { ContactBlocked, InputRefusal, NotFoundRefusal } from '../domain/refusal.ts';
+import * as tasks from '../domain/task.ts';
+import * as progress from '../domain/task-progress.ts';
 import * as workspaces from '../domain/workspace.ts';
 import type { Service, Workspace } from '../domain/workspace.ts';
 import { claimKey, findKey, inProgress } from '../idempotency.ts';
 import { openAttempts, recentAttempts } from './circumstances.ts';
 import { chooseNumber, type PhoneSource } from './phone-source.ts';
+import { findService } from '../provision.ts';
 import { contactOf, findPatient, findPerson } from '../registry.ts';
 import type { Transaction, World } from '../world.ts';
 
@@ -60,10 +62,9 @@ export function openIntents({ world, callsPerMinute }: Tools) {
 
   /** What a call is set up with, read side by side before anything is locked. Refuses what is named and not there. */
   async function prepare(wanted: Wanted, by: By): Promise<Setting> {
-    checkTask(wanted);
     const known = 'person' in wanted.patient ? null : findPatient(world, wanted.patient, by);
     const [service, derivedFrom, workspace, patient] = await Promise.all([
-      serviceOf(world, wanted, by),
+      findService(world, wanted.serviceId, by.workspaceId),
       derivedFromOf(world, wanted, by),
       world.findOne<Workspace>(workspaces.table, { id: { eq: by.workspaceId } }),
       known,
@@ -99,6 +100,7 @@ export function openIntents({ world, callsPerMinute }: Tools) {
   async function initiate(tx: Transaction, setting: Setting & { by: By; callId: string }) {
     const { wanted, service, derivedFrom, by, callId } = setting;
     const party = await partyOf(tx, setting, by);
+    const task = await lockTask(tx, wanted, party.patient, by);
     const number = await chooseNumber(tx, { source: wanted.source, by, callsPerMinute });
     const decision = decide({
       ...party,
@@ -110,6 +112,10 @@ export function openIntents({ world, callsPerMinute }: Tools) {
     });
     const { contact, phone } = party;
     if (!decision.allowed || !contact || !phone) throw new ContactBlocked(decision);
+    const previousId = derivedFrom?.id ?? task?.lastCallId ?? null;
+    const chainId = derivedFrom?.chainId ?? task?.chainId ?? callId;
+    if (task)
+      tx.decide(tasks, task, progress.dispatch(task, { callId, phone, decision, chainId }, by.now), by);
     tx.decide(
       contacts,
       contact,
@@ -136,8 +142,9 @@ export function openIntents({ world, callsPerMinute }: Tools) {
       phoneFrom: number.phone,
       serviceId: service.id,
       useCaseId: 'useCaseId' in wanted.source ? wanted.source.useCaseId : null,
-      derivedFromId: derivedFrom?.id ?? null,
-      chainId: derivedFrom?.chainId ?? callId,
+      taskId: task?.id ?? null,
+      derivedFromId: previousId,
+      chainId,
       requestedBy: by.actor,
       basis: decision.basis,
       decision,
@@ -169,11 +176,11 @@ async function partyOf(tx: Transaction, setting: Setting, by: By): Promise<Party
   const { wanted, workspace, patient: known } = setting;
   const { workspaceId, now } = by;
   const phone = wanted.phoneTo ?? known?.phone ?? null;
-  if (phone) checkDestination(phone, workspace);
+  if (phone) workspaces.checkReach(workspace, phone, 'phoneTo');
   const contact = phone ? await contactOf(tx, phone, by) : null;
   const patient = known ? await lockPatient(tx, known) : await person(tx, wanted, by);
-  const open = contact ? await openAttempts(tx, workspaceId, [contact.id]) : null;
-  const recent = await recentAttempts(tx, { workspaceId, patientIds: [patient.id], now });
+  const open = contact ? await openAttempts(tx, [workspaceId], [contact.id]) : null;
+  const recent = await recentAttempts(tx, { workspaceIds: [workspaceId], patientIds: [patient.id], now });
   return {
     patient,
     phone,
@@ -200,28 +207,6 @@ async function person(tx: Transaction, wanted: Wanted, by: By): Promise<Patient>
   return tx.decide(patients, blank, patients.state(blank, { attributes, source: 'api' }), by).row;
 }
 
-/** In a sandbox only allowlisted numbers are dialled; numbers that cost whoever is called, nowhere. */
-function checkDestination(phone: string, workspace: Workspace | null): void {
-  const allowed = isAllowed(phone) && (!workspace?.sandbox || workspace.allowlist.includes(phone));
-  if (allowed) return;
-  const message =
-    'This number may not be called: it has a premium rate, or is not on the allowlist of this sandbox.';
-  throw new InputRefusal([{ path: ['input', 'phoneTo'], message }], 'DESTINATION_NOT_ALLOWED');
-}
-
-/** The service that is named, else the default one. Without any the workspace cannot call. */
-async function serviceOf(reader: Reader, { serviceId }: Wanted, by: By): Promise<Service> {
-  const here = { workspaceId: { eq: by.workspaceId }, active: { eq: true } };
-  const where = serviceId ? { ...here, id: { eq: serviceId } } : { ...here, isDefault: { eq: true } };
-  const service = await reader.findOne<Service>(workspaces.services, where);
-  if (service) return service;
-  if (serviceId)
-    throw new NotFoundRefusal('NOT_FOUND', 'There is no such active service in this workspace.', serviceId);
-  const message =
-    'This workspace has no default service, so nobody would speak. Create one with isDefault: true.';
-  throw new StateRefusal('OUTBOUND_NOT_CONFIGURED', message, 'NOT_CONFIGURED');
-}
-
 async function derivedFromOf(reader: Reader, { derivedFromCallSid }: Wanted, by: By): Promise<Call | null> {
   if (derivedFromCallSid === null) return null;
   const where = { workspaceId: { eq: by.workspaceId }, sid: { eq: derivedFromCallSid } };
@@ -234,8 +219,11 @@ async function derivedFromOf(reader: Reader, { derivedFromCallSid }: Wanted, by:
   );
 }
 
-/** Tasks cannot be scheduled yet, so none can be named. */
-function checkTask({ taskId }: Wanted): void {
-  if (taskId !== null)
-    throw new NotFoundRefusal('NOT_FOUND', 'There is no such task in this workspace.', taskId);
+/** The task that the call is an attempt at. It is locked until the intent is recorded, and must wait for its next attempt. */
+async function lockTask(tx: Transaction, { taskId }: Wanted, patient: Party['patient'], by: By) {
+  if (taskId === null) return null;
+  const task = await tx.lock(tasks, { workspaceId: { eq: by.workspaceId }, id: { eq: taskId } });
+  if (!task) throw progress.noSuchTask(taskId);
+  if (task.patientId === patient.id) return task;
+  throw new InputRefusal([{ path: ['input', 'taskId'], message: 'This task is about another patient.' }]);
 }

@@ -68,6 +68,8 @@ export interface Intent {
   variables: Record<string, string>;
   serviceId: string | null;
   useCaseId: string | null;
+  /** The task that it is an attempt at; null: none. */
+  taskId: string | null;
   derivedFromId: string | null;
   /** The first call of the chain of callbacks; its own id where it begins one. */
   chainId: string;
@@ -103,6 +105,7 @@ export const table = defineEntity({
     variables: p.json().$type<Record<string, string>>(),
     serviceId: p.uuid().nullable(),
     useCaseId: p.uuid().nullable(),
+    taskId: p.uuid().nullable(),
     derivedFromId: p.uuid().nullable(),
     chainId: p.uuid(),
     requestedBy: p.text(),
@@ -120,6 +123,7 @@ export const table = defineEntity({
   indexes: [
     { name: 'call_sid', properties: ['sid', 'workspaceId'] },
     { name: 'call_patient', properties: ['workspaceId', 'patientId', 'id'] },
+    { name: 'call_task', properties: ['workspaceId', 'taskId', 'id'] },
     { name: 'call_chain', properties: ['workspaceId', 'chainId', 'id'] },
     { name: 'call_status', properties: ['workspaceId', 'status', 'id'] },
     { name: 'call_source', properties: ['workspaceId', 'phoneFrom', 'queuedAt'] },
@@ -213,6 +217,7 @@ export const blank = (id: string, workspaceId: string): Call => ({
   variables: {},
   serviceId: null,
   useCaseId: null,
+  taskId: null,
   derivedFromId: null,
   chainId: id,
   requestedBy: '',

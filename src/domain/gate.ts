@@ -19,6 +19,8 @@ export interface Policy {
   /** Its own hours, read on the clock of the person; empty: the law's alone. */
   hours: LocalWindow[];
   caps: Caps;
+  /** How many calls may be under way before its tasks wait; null: as many as the carrier allows. */
+  maxConcurrentCalls: number | null;
 }
 
 /** What the gate is asked. */
@@ -37,6 +39,10 @@ export interface Question {
   /** When the patient was attempted in the last eight days, on whatever channel and number. */
   recent: Date[];
   policy: Policy;
+  /** False where only an allowlist may be contacted and this number is not on it. Left out: true. */
+  isOnAllowlist?: boolean;
+  /** The task that the attempt is for. Left out: none. */
+  task?: { window?: LocalWindow | null; validUntil?: Date | null };
   /** How long it may ring; 0 for what does not ring. */
   ringSeconds: number;
   now: Date;
@@ -47,6 +53,9 @@ const policyVersion = '2026-11-20';
 
 /** The clock that is shown for a person of whom no zone is known (C-03). */
 const unknownZone = 'America/New_York';
+
+/** The zone of the clock that a decision was shown on. */
+export const zoneOf = ({ timeZone }: ContactDecision): string => timeZone ?? unknownZone;
 
 /** May this contact be attempted now? Every reason against it is listed, in the order of the rules. Unknown means no. */
 export function decide(question: Question): ContactDecision {
@@ -59,6 +68,7 @@ export function decide(question: Question): ContactDecision {
   if (question.contact?.optedOutAt) reasons.push('DO_NOT_CONTACT'); // C-27, C-38: for every channel, at once
   if (question.patient.blockedChannels.includes(question.channel)) reasons.push('CHANNEL_BLOCKED');
   reasons.push(...time.blocks);
+  if (question.task?.validUntil && now >= question.task.validUntil) reasons.push('TASK_NO_LONGER_VALID');
   if (open.includes('ACTIVE')) reasons.push('ACTIVE_CONTACT');
   if (open.includes('UNCERTAIN')) reasons.push('OUTCOME_UNCERTAIN');
   return {
@@ -81,7 +91,7 @@ function timeOf(question: Question, where: Candidates, basis: LegalBasis | null)
     states: where.states,
     organization: policy.hours,
     preferred: patient.windows,
-    task: null,
+    task: question.task?.window ?? null,
     ringSeconds,
     channel,
     purpose,
@@ -104,9 +114,10 @@ function statusBlocks({ patient }: Question): ContactBlock[] {
   return patient.status === 'ACTIVE' ? [] : [`PATIENT_${patient.status}`];
 }
 
-function phoneBlocks({ phone }: Question): ContactBlock[] {
+function phoneBlocks({ phone, isOnAllowlist = true }: Question): ContactBlock[] {
   if (phone === null) return ['PHONE_MISSING'];
-  return isValid(phone) ? [] : ['PHONE_INVALID'];
+  if (!isValid(phone)) return ['PHONE_INVALID'];
+  return isOnAllowlist ? [] : ['NOT_ALLOWLISTED'];
 }
 
 function groundsOf(question: Question): { basis: LegalBasis | null; blocks: ContactBlock[] } {

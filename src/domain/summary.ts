@@ -16,6 +16,17 @@ const lines: Record<string, (data: Data) => string> = {
   'contact.attempted': () => 'Attempt begun',
   'contact.attempt_ended': (data) => `Attempt ended: ${words(text(data['endedReason']))}`,
   'outbound.initiated': (data) => `Call requested: ${text(data['reason'])}`,
+  'outbound.scheduled': (data) => `Task scheduled: ${text(data['reason'])}`,
+  'outbound.rescheduled': () => 'Task rescheduled',
+  'outbound.snoozed': () => 'Task snoozed',
+  'outbound.blocked': (data) => `Task held back: ${blocksOf(data)}`,
+  'outbound.dispatched': (data) => `Attempt ${Number(data['attempt'])} begun`,
+  'outbound.running': () => 'Somebody answered the attempt',
+  'outbound.attempt_failed': (data) => `Attempt failed: ${words(text(data['outcome']))}`,
+  'outbound.completed': () => 'Task completed',
+  'outbound.failed': (data) => `Task failed: ${text(data['reason'])}`,
+  'outbound.cancelled': (data) => `Task cancelled: ${text(data['reason'])}`,
+  'outbound.timed_out': (data) => `Task timed out: ${text(data['reason'])}`,
   'call.accepted': () => 'Call accepted by the carrier',
   'call.rejected': (data) =>
     `Call refused by the carrier${data['carrierCode'] ? ` (${text(data['carrierCode'])})` : ''}`,
@@ -30,6 +41,11 @@ const lines: Record<string, (data: Data) => string> = {
   'call.failed': (data) => `Call failed: ${words(text(data['endedReason']))}`,
   'call.canceled': () => 'Call canceled',
 };
+
+const blocksOf = (data: Data): string =>
+  ((data['decision'] as { blocks: string[] } | undefined)?.blocks ?? [])
+    .map((block) => block.replaceAll('_', ' ').toLowerCase())
+    .join(', ');
 
 /** One line that says what happened; types of other systems are told by what they display. */
 export function summarize({ type, data }: Pick<Event, 'type' | 'data'>): string {

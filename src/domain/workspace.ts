@@ -1,5 +1,7 @@
 import { defineEntity, p, type InferEntity } from '@mikro-orm/core';
 import type { Policy } from './gate.ts';
+import { isAllowed } from './phone.ts';
+import { InputRefusal } from './refusal.ts';
 
 /** A tenant: nobody in one sees anything of another. */
 export const table = defineEntity({
@@ -19,8 +21,26 @@ export const table = defineEntity({
 /** One workspace. */
 export interface Workspace extends InferEntity<typeof table> {}
 
+/** Whether a number may be contacted from here at all: it costs nobody extra, and in a sandbox it is on the allowlist. */
+export const mayReach = (
+  workspace: Pick<Workspace, 'sandbox' | 'allowlist'> | null,
+  phone: string,
+): boolean => isAllowed(phone) && (!workspace?.sandbox || workspace.allowlist.includes(phone));
+
+/** Refuses DESTINATION_NOT_ALLOWED for a number that may not be contacted from here; `field` names it in the input. */
+export function checkReach(workspace: Workspace | null, phone: string, field: string): void {
+  if (mayReach(workspace, phone)) return;
+  const message =
+    'This number may not be called: it has a premium rate, or is not on the allowlist of this sandbox.';
+  throw new InputRefusal([{ path: ['input', field], message }], 'DESTINATION_NOT_ALLOWED');
+}
+
 /** What an organization allows itself until it says otherwise: what the law does, as often as it likes. */
-export const openPolicy: Policy = { hours: [], caps: { perDay: null, perWeek: null, cooldownMinutes: 0 } };
+export const openPolicy: Policy = {
+  hours: [],
+  caps: { perDay: null, perWeek: null, cooldownMinutes: 0 },
+  maxConcurrentCalls: null,
+};
 
 /** A key of the API. The secret itself is shown once and never stored. */
 export const apiKeys = defineEntity({
@@ -47,6 +67,8 @@ export const scopes = [
   'patients:write',
   'calls:read',
   'calls:write',
+  'tasks:read',
+  'tasks:write',
   'events:read',
   'workspace:read',
   'workspace:write',

@@ -9,6 +9,7 @@ import type { ImportedResource } from '../domain/import.ts';
 import * as patients from '../domain/patient.ts';
 import type { Patient, PatientStatus } from '../domain/patient.ts';
 import type { ImportedRow, PatientRecord, ResourceRecord } from '../domain/record.ts';
+import { withdrawPointless } from '../withdraw.ts';
 import type { Transaction } from '../world.ts';
 import { toJson } from '../world/sql.ts';
 
@@ -33,6 +34,7 @@ export async function importBatch(tx: Transaction, rows: (Person | Resource)[], 
     ...people.map((row) => [row, takePerson(known, row)] as const),
     ...resources.map((row) => [row, takeResource(known, row)] as const),
   ];
+  await withdrawPointless(tx, known.told, by);
   await saveImported(known);
   return decided;
 }
@@ -61,6 +63,8 @@ async function load(tx: Transaction, batch: Batch) {
     found: new Set(found),
     imported: new Map(found.map((entry) => [entry.reference, entry])),
     said: await statusesSaid(tx, batch, locked),
+    /** What has happened to patients, as this batch tells. */
+    told: [] as Event[],
   };
 }
 type Known = Awaited<ReturnType<typeof load>>;
@@ -135,7 +139,7 @@ function takePhone({ tx, by, ...known }: Known, person: Person, patientId: strin
   return events.length > 0;
 }
 
-function takeResource({ tx, by, imported, roll }: Known, resource: Resource): Verdict {
+function takeResource({ tx, by, imported, roll, told }: Known, resource: Resource): Verdict {
   const { reference, patientCanonicalId, type, data, effectiveAt } = resource;
   const patient = roll.named(patientCanonicalId);
   if (!patient) return 'unknown';
@@ -146,6 +150,7 @@ function takeResource({ tx, by, imported, roll }: Known, resource: Resource): Ve
   const facts = patients.tell(patient, { type, data, effectiveAt, confidence: null, supersedesId });
   const { row, events } = tx.decide(patients, patient, facts, by);
   roll.keep(row);
+  told.push(...events);
   imported.set(reference, entryOf(reference, contentHash, events[0]!));
   return 'accepted';
 }

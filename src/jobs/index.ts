@@ -2,9 +2,10 @@ import { sql } from 'kysely';
 import schedule from 'node-schedule';
 import { hangUpMachines, stopRinging } from './end-calls.ts';
 import { relayEvents } from './relay-events.ts';
-import { sweepCalls, type Sweep } from './sweep-calls.ts';
+import { openDispatcher, type Dispatcher } from './dispatch-tasks.ts';
+import { nextSweep, sweepCalls, type Sweep } from './sweep-calls.ts';
+import { nextTimeOut, timeOutTasks } from './time-out-tasks.ts';
 import type { RunningClock } from '../clock.ts';
-import { patienceMs } from '../domain/call-progress.ts';
 import type { Stream } from '../stream.ts';
 
 /** What the jobs are run with. */
@@ -13,23 +14,35 @@ export interface JobTools extends Sweep {
   clock: RunningClock;
 }
 
+/** The tools, and what goes on between two runs. */
+interface Running extends JobTools {
+  dispatcher: Dispatcher;
+}
+
 /** What happens on the clock. */
 interface ClockJob {
   /** When, in node-schedule's words with seconds. */
   rule: string;
   /** When it next has something to do, so that a clock which is moved passes over the ticks in between; null: nothing. */
-  nextAt(tools: JobTools): Promise<Date | null>;
+  nextAt(tools: Running): Promise<Date | null>;
   /** What is done with the time it then is; answers how much it was. */
-  run(tools: JobTools, now: Date): Promise<number>;
+  run(tools: Running, now: Date): Promise<number>;
 }
 
 const onTheClock: Record<string, ClockJob> = {
+  'dispatch-tasks': {
+    rule: '*/30 * * * * *', // the safety net: it is woken when something is due
+    nextAt: ({ dispatcher }) => dispatcher.nextAt(),
+    run: ({ dispatcher }) => dispatcher.run(),
+  },
+  'time-out-tasks': { rule: '*/10 * * * * *', nextAt: nextTimeOut, run: timeOutTasks },
   'sweep-calls': { rule: '* * * * * *', nextAt: nextSweep, run: sweepCalls },
 };
 
 /** What happens on the stream, for as long as the process lives. */
-const onTheStream: Record<string, (tools: JobTools, signal: AbortSignal) => Promise<void>> = {
+const onTheStream: Record<string, (tools: Running, signal: AbortSignal) => Promise<void>> = {
   'relay-events': relayEvents,
+  'wake-dispatcher': ({ dispatcher }, signal) => dispatcher.follow(signal),
   'hang-up-machines': hangUpMachines,
   'stop-ringing': stopRinging,
 };
@@ -41,8 +54,10 @@ const reactions = ['hang-up-machines', 'stop-ringing'];
 const tickMs = 1_000;
 
 /** Starts every job. The answer stops them, and resolves when what was under way is done. */
-export function startJobs(tools: JobTools): () => Promise<void> {
-  const { clock } = tools;
+export function startJobs(given: JobTools): () => Promise<void> {
+  const { clock } = given;
+  const dispatcher = openDispatcher(given);
+  const tools = { ...given, dispatcher };
   const stop = new AbortController();
   const streams = Object.entries(onTheStream).map(([name, run]) =>
     run(tools, stop.signal).catch((error: unknown) => tools.log(`${name} ended`, error)),
@@ -68,12 +83,13 @@ export function startJobs(tools: JobTools): () => Promise<void> {
     leave();
     for (const tick of ticks) tick.cancel();
     stop.abort();
+    await dispatcher.stop();
     await Promise.all([...streams, ...running.values()]);
   };
 }
 
 /** Lets the jobs run on the way of a clock that is moved: all of them, whenever one of them has something due. */
-function followClock(tools: JobTools, begin: () => void): () => void {
+function followClock(tools: Running, begin: () => void): () => void {
   const { clock, world } = tools;
   let notBefore = 0;
   return clock.follow({
@@ -96,20 +112,4 @@ function followClock(tools: JobTools, begin: () => void): () => void {
       return state!.settled;
     },
   });
-}
-
-/** When the first open call will have been silent for too long, in whole milliseconds; null: none is open. */
-async function nextSweep({ world, pace }: JobTools): Promise<Date | null> {
-  const seconds = (status: keyof typeof patienceMs, scale: number) =>
-    sql`${(patienceMs[status] ?? 0) / 1000 / scale}::float8`;
-  const [next] = await world.query<{ at: number | null }>(sql`
-    select ceil(extract(epoch from min(greatest(known.ask_at, c.status_at + make_interval(secs => case
-      when c.status = 'QUEUED' and c.sid is null then ${seconds('QUEUED', 1)}
-      when c.status = 'QUEUED' then ${seconds('QUEUED', pace)}
-      when c.status = 'UNCERTAIN' then ${seconds('UNCERTAIN', pace)}
-      when c.status = 'RINGING' then ${seconds('RINGING', pace)}
-      else ${seconds('IN_PROGRESS', pace)} end)))) * 1000)::float8 as at
-    from call c left join call_watch known on known.workspace_id = c.workspace_id and known.call_id = c.id
-    where c.status in ('QUEUED', 'RINGING', 'IN_PROGRESS', 'UNCERTAIN')`);
-  return next?.at == null ? null : new Date(next.at);
 }

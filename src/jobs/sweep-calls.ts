@@ -74,7 +74,12 @@ async function claimStale({ world, pace }: Sweep, now: Date): Promise<Call[]> {
   });
 }
 
-async function settle({ world, carrier, attempts, pace }: Sweep, call: Call, now: Date): Promise<void> {
+/** Asks the carrier how a call stands, and records what it knows; a call that it has never heard of is given up in time. */
+export async function settle(
+  { world, carrier, attempts, pace }: Sweep,
+  call: Call,
+  now: Date,
+): Promise<void> {
   const by: By = { workspaceId: call.workspaceId, actor: 'sweep-calls', source: 'job', now };
   if (call.sid) {
     const heard = await carrier.lookUp(call.sid, now);
@@ -113,3 +118,19 @@ const knownSids = async (world: World, sids: string[]) =>
   (await world.query<{ sid: string }>(sql`select sid from call where sid = any(${sids})`)).map(
     ({ sid }) => sid,
   );
+
+/** When the first open call will have been silent for too long, in whole milliseconds; null: none is open. */
+export async function nextSweep({ world, pace }: Sweep): Promise<Date | null> {
+  const seconds = (status: keyof typeof progress.patienceMs, scale: number) =>
+    sql`${(progress.patienceMs[status] ?? 0) / 1000 / scale}::float8`;
+  const [next] = await world.query<{ at: number | null }>(sql`
+    select ceil(extract(epoch from min(greatest(known.ask_at, c.status_at + make_interval(secs => case
+      when c.status = 'QUEUED' and c.sid is null then ${seconds('QUEUED', 1)}
+      when c.status = 'QUEUED' then ${seconds('QUEUED', pace)}
+      when c.status = 'UNCERTAIN' then ${seconds('UNCERTAIN', pace)}
+      when c.status = 'RINGING' then ${seconds('RINGING', pace)}
+      else ${seconds('IN_PROGRESS', pace)} end)))) * 1000)::float8 as at
+    from call c left join call_watch known on known.workspace_id = c.workspace_id and known.call_id = c.id
+    where c.status in ('QUEUED', 'RINGING', 'IN_PROGRESS', 'UNCERTAIN')`);
+  return next?.at == null ? null : new Date(next.at);
+}

@@ -274,7 +274,10 @@ builder.subscriptionFields((t) => ({
     description: 'Every change of any call in the workspace, for a dashboard.',
     subscribe: (_, { filter }, { live, workspaceId }) => {
       const wanted = filterOf(filter);
-      return live.watch(workspaceId, ({ row }) => row !== null && fits(row as Row, wanted));
+      return live.watch(
+        workspaceId,
+        ({ event, row }) => event.entityType === calls.entityType && fits(row as Row, wanted),
+      );
     },
     resolve: ({ row }, _, context) => renewed(context, row as Row),
   }),

@@ -5,6 +5,7 @@ import './event.ts';
 import './import.ts';
 import './patient.ts';
 import './policy.ts';
+import './task.ts';
 import './workspace.ts';
 import { builder } from '../schema/builder.ts';
 

@@ -6,7 +6,7 @@ import type { Event } from '../domain/event.ts';
 import { decide } from '../domain/gate.ts';
 import * as patients from '../domain/patient.ts';
 import type { Patient as Row } from '../domain/patient.ts';
-import { openPolicy } from '../domain/workspace.ts';
+import { mayReach, openPolicy } from '../domain/workspace.ts';
 import { isFactKey } from '../domain/record.ts';
 import { InputRefusal, NotFoundRefusal } from '../domain/refusal.ts';
 import { builder, failure, pageCost } from '../schema/builder.ts';
@@ -262,6 +262,7 @@ builder.objectFields(Patient, (t) => ({
         open: contact ? await loaders.open.load(contact.id) : [],
         recent,
         policy: workspace?.policy ?? openPolicy,
+        isOnAllowlist: phone === null || mayReach(workspace, phone),
         ringSeconds: channel === 'VOICE' ? ringSeconds : 0,
         now: at ?? clock.now(),
       });

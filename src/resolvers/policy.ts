@@ -16,6 +16,9 @@ const PolicyInput = builder.inputType('PolicyInput', {
     attemptsPerDay: t.int({ description: 'At one person over all channels, 1-100; 0: as the law allows.' }),
     attemptsPerWeek: t.int({ description: '1-100; 0: as the law allows.' }),
     cooldownMinutes: t.int({ description: '0-10,080.' }),
+    maxConcurrentCalls: t.int({
+      description: 'Calls under way beyond which tasks wait, 1-10,000; 0: as many as the carrier allows.',
+    }),
   }),
 });
 
@@ -28,6 +31,7 @@ const rules = z.object({
   attemptsPerDay: upTo(100),
   attemptsPerWeek: upTo(100),
   cooldownMinutes: upTo(10_080),
+  maxConcurrentCalls: upTo(10_000),
 });
 
 const PolicyPayload = builder

@@ -45,6 +45,11 @@ Workspace.implement({
       description: 'Between the beginning of one attempt at a person and the next.',
       resolve: ({ policy }) => policy.caps.cooldownMinutes,
     }),
+    maxConcurrentCalls: t.int({
+      nullable: true,
+      description: 'Calls under way beyond which tasks wait; null: as many as the carrier allows.',
+      resolve: ({ policy }) => policy.maxConcurrentCalls,
+    }),
   }),
 });
 

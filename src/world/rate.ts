@@ -4,27 +4,58 @@ import type { Database } from './read.ts';
 /** One minute, in milliseconds: the window of an API key's limit. */
 const windowMs = 60_000;
 
-/** Limits that all replicas share. They live in unlogged tables: cheap to write, and empty after a crash of Postgres. */
-export function openRates(database: Database) {
-  /**
-   * Takes the account's next start, `callsPerSecond` apart. Answers how many milliseconds to wait for it, or null when
-   * that is more than `limitMs`: then none was taken. Reckoned by Postgres's clock, which all replicas share.
-   */
-  async function takeTurn(account: string, callsPerSecond: number, limitMs: number): Promise<number | null> {
-    const stepMs = 1000 / callsPerSecond;
-    const { rows } = await sql<{ waitMs: number }>`
-      insert into carrier_pace as p (account, next_at)
-      values (${account}, clock_timestamp() + make_interval(secs => ${stepMs / 1000}))
-      on conflict (account) do update
-        set next_at = greatest(p.next_at, clock_timestamp()) + make_interval(secs => ${stepMs / 1000})
-        where p.next_at < clock_timestamp() + make_interval(secs => ${limitMs / 1000})
-      returning extract(epoch from (p.next_at - clock_timestamp()))::float8 * 1000 - ${stepMs}::float8 as "waitMs"`.execute(
+/** Which turns with the carrier are wanted. */
+export interface Taking {
+  account: string;
+  callsPerSecond: number;
+  /** How many, at the most. */
+  count: number;
+  /** How long one is waited for at the most, in milliseconds. */
+  limitMs: number;
+  /** How far the clock is from Postgres's own, which all replicas share, in milliseconds; 0 unless it is simulated. */
+  shiftMs: number;
+}
+
+/** The turns that were taken: the first in `waitMs`, then one each `stepMs`. */
+export interface Turns {
+  granted: number;
+  waitMs: number;
+  stepMs: number;
+  /** In how many milliseconds another one may be taken. */
+  againMs: number;
+}
+
+/** Turns further ahead than this were taken by a clock that has since been set back, in seconds. */
+const strayedSeconds = 60;
+
+/** Takes the account's next starts, as many as come soon enough; one each 1/callsPerSecond. */
+export async function takeTurns(database: Database, taking: Taking): Promise<Turns> {
+  const { account, callsPerSecond, count, limitMs, shiftMs } = taking;
+  const stepMs = 1000 / callsPerSecond;
+  const now = sql`clock_timestamp() + make_interval(secs => ${shiftMs / 1000}::float8)`;
+  for (;;) {
+    const { rows } = await sql<{ aheadMs: number; granted: number }>`
+      with pace as (select account, n.now, case when next_at < n.now + make_interval(secs => ${strayedSeconds})
+          then greatest(next_at, n.now) else n.now end as next_at
+        from carrier_pace, (select ${now} as now) n where account = ${account} for update of carrier_pace),
+      turn as (select account, next_at, ahead, greatest(0, least(${count}::float8, ceil((${limitMs}::float8 - ahead) / ${stepMs}::float8))) as granted
+        from (select *, extract(epoch from next_at - now)::float8 * 1000 as ahead from pace) p)
+      update carrier_pace p set next_at = t.next_at + make_interval(secs => t.granted * ${stepMs}::float8 / 1000)
+        from turn t where p.account = t.account
+      returning t.ahead as "aheadMs", t.granted`.execute(database);
+    const taken = rows[0];
+    if (taken) {
+      const { aheadMs: waitMs, granted } = taken;
+      return { granted, waitMs, stepMs, againMs: Math.max(1, waitMs + granted * stepMs - limitMs) };
+    }
+    await sql`insert into carrier_pace (account, next_at) values (${account}, ${now}) on conflict do nothing`.execute(
       database,
     );
-    const turn = rows[0];
-    return turn ? Math.max(0, turn.waitMs) : null;
   }
+}
 
+/** Limits that all replicas share. They live in unlogged tables: cheap to write, and empty after a crash of Postgres. */
+export function openRates(database: Database) {
   /** Counts one request of a key. Answers null, or in how many seconds its next minute begins when this one is used up. */
   async function takeRequest(
     key: { workspaceId: string; id: string },
@@ -54,5 +85,5 @@ export function openRates(database: Database) {
     return { month, callMinutes: rows[0]?.callMinutes ?? 0, limitMinutes: null };
   }
 
-  return { takeTurn, takeRequest, usage };
+  return { takeTurns: (taking: Taking) => takeTurns(database, taking), takeRequest, usage };
 }

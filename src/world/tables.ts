@@ -4,6 +4,7 @@ import * as contacts from '../domain/contact.ts';
 import * as events from '../domain/event.ts';
 import * as imports from '../domain/import.ts';
 import * as patients from '../domain/patient.ts';
+import * as tasks from '../domain/task.ts';
 import * as workspaces from '../domain/workspace.ts';
 
 /** Every table that the product declares; migrations and tests hold the database against them. */
@@ -23,6 +24,7 @@ export const tables = [
   patients.table,
   contacts.table,
   calls.table,
+  tasks.table,
   progress.watches,
   imports.table,
 ];

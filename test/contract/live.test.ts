@@ -276,6 +276,7 @@ const intent: calls.Intent = {
   variables: {},
   serviceId: null,
   useCaseId: null,
+  taskId: null,
   derivedFromId: null,
   chainId: newId(now),
   requestedBy: 'test',

@@ -24,6 +24,7 @@ const intent: Intent = {
   variables: {},
   serviceId: null,
   useCaseId: null,
+  taskId: null,
   derivedFromId: null,
   chainId: id,
   requestedBy: 'key',

@@ -1,0 +1,227 @@
+import { sql } from 'kysely';
+import { newId } from '../clock.ts';
+import type { Placed } from '../attempt.ts';
+import * as calls from '../domain/call.ts';
+import * as contacts from '../domain/contact.ts';
+import type { Contact } from '../domain/contact.ts';
+import type { ContactDecision } from '../domain/consent.ts';
+import type { By } from '../domain/event.ts';
+import { decide, zoneOf, type Question } from '../domain/gate.ts';
+import * as patients from '../domain/patient.ts';
+import type { Patient } from '../domain/patient.ts';
+import * as tasks from '../domain/task.ts';
+import type { OutboundTask } from '../domain/task.ts';
+import * as progress from '../domain/task-progress.ts';
+import { afterBlock } from '../domain/task-retry.ts';
+import { mayReach, openPolicy } from '../domain/workspace.ts';
+import type { Transaction, World } from '../world.ts';
+import type { Turns } from '../world/rate.ts';
+import { openAttempts, recentAttempts, workspacesOf, type Open } from './circumstances.ts';
+import { claimDue } from './due.ts';
+import { roomFor } from './room.ts';
+
+/** What is dispatched at once, and how fast. */
+interface Pace {
+  now: Date;
+  /** How many tasks are claimed at once. */
+  batch: number;
+  callsPerMinute: number;
+  /** Takes the account's next turns. */
+  takeTurns(tx: Transaction, count: number): Promise<Turns>;
+}
+
+/** What a round of dispatch has done. */
+export interface Round {
+  /** Calls whose intent is recorded, each with its turn in milliseconds from now. */
+  dispatched: (Placed & { waitMs: number })[];
+  /** Tasks that the gate has moved or ended. */
+  blocked: number;
+  /** In how many milliseconds the account may be asked again; 0: at once. */
+  againMs: number;
+}
+
+/** An attempt that may be made. */
+interface Allowed {
+  task: OutboundTask;
+  phone: string;
+  contact: Contact;
+  decision: ContactDecision;
+}
+
+/**
+ * Claims due tasks, asks the gate about each, and records the intents of those that may be attempted: in one
+ * transaction, with as many statements for a hundred tasks as for one. It waits for nobody's lock but our numbers':
+ * what somebody else is busy with stays due, and is claimed in the next round.
+ */
+export const dispatchDue = (world: World, pace: Pace): Promise<Round> =>
+  world.transact(async (tx) => {
+    const due = await claimDue(tx, { ...pace, limit: pace.batch });
+    if (due.length === 0) return { dispatched: [], blocked: 0, againMs: 0 };
+    const scene = await sceneOf(tx, due, pace);
+    const { allowed, blocked } = sift(tx, due, scene);
+    if (allowed.length === 0) return { dispatched: [], blocked, againMs: 0 };
+    const turns = await pace.takeTurns(tx, allowed.length);
+    const dispatched = allowed.slice(0, turns.granted).map((attempt, index) => ({
+      ...intend(tx, attempt, pace.now),
+      waitMs: turns.waitMs + index * turns.stepMs,
+    }));
+    return { dispatched, blocked, againMs: turns.granted < allowed.length ? turns.againMs : 0 };
+  });
+
+/** Everything that the gate must know of these tasks, locked where it decides. */
+async function sceneOf(tx: Transaction, due: OutboundTask[], { now, callsPerMinute }: Pace) {
+  const workspaceIds = unique(due.map(({ workspaceId }) => workspaceId));
+  const here = { workspaceId: { in: workspaceIds } };
+  const id = { in: unique(due.map(({ patientId }) => patientId)) };
+  const known = await tx.lockEach(patients, {
+    where: { ...here, id },
+    limit: id.in.length,
+    skipLocked: true,
+  });
+  const people = new Map(known.map((patient) => [patient.id, patient]));
+  const phone = { in: unique(due.map((task) => phoneOf(task, people.get(task.patientId)))) };
+  const limit = phone.in.length * workspaceIds.length;
+  const numbers = await tx.lockEach(contacts, { where: { ...here, phone }, limit, skipLocked: true });
+  const contactIds = numbers.map((contact) => contact.id);
+  const workspaces = await workspacesOf(tx, workspaceIds);
+  return {
+    now,
+    people,
+    numbers: new Map(numbers.map((contact) => [`${contact.workspaceId} ${contact.phone}`, contact])),
+    unheldNumbers: await unheld(tx, { workspaceIds, phones: phone.in, held: contactIds }),
+    workspaces,
+    room: await roomFor(tx, due, { now, callsPerMinute, workspaces: [...workspaces.values()] }),
+    open: await openAttempts(tx, workspaceIds, contactIds),
+    recent: await recentAttempts(tx, { workspaceIds, patientIds: id.in, now }),
+  };
+}
+type Scene = Awaited<ReturnType<typeof sceneOf>>;
+
+/** Numbers that are known and held by somebody else: of the others nobody has ever heard. */
+async function unheld(
+  tx: Transaction,
+  { workspaceIds, phones, held }: { workspaceIds: string[]; phones: string[]; held: string[] },
+) {
+  if (held.length === phones.length) return new Set<string>();
+  const rows = await tx.query<{ key: string }>(sql`
+    select workspace_id || ' ' || phone as key from contact
+    where workspace_id = any(${workspaceIds}) and phone = any(${phones}) and id <> all(${held})`);
+  return new Set(rows.map(({ key }) => key));
+}
+
+/** Asks the gate about each task in the order of dispatch. Of two at one number or person the second waits for the next round. */
+function sift(tx: Transaction, due: OutboundTask[], scene: Scene): { allowed: Allowed[]; blocked: number } {
+  const allowed: Allowed[] = [];
+  const taken = new Set<string>();
+  let blocked = 0;
+  for (const task of due) {
+    const patient = scene.people.get(task.patientId);
+    const phone = phoneOf(task, patient);
+    const key = `${task.workspaceId} ${phone}`;
+    const isBusy = !patient || scene.unheldNumbers.has(key) || taken.has(key) || taken.has(patient.id);
+    if (isBusy || !scene.room.isLeft(task)) continue;
+    const contact = scene.numbers.get(key) ?? null;
+    const question = questionOf(task, { patient, phone, contact }, scene);
+    const decision = decide(question);
+    const by = byOf(task, scene.now);
+    if (!scene.room.isAble(task)) {
+      const reason = `the caller ID ${task.phoneFrom} can no longer place calls`;
+      tx.decide(tasks, task, progress.abandon(task, reason), by);
+      blocked += 1;
+    } else if (decision.allowed && contact) {
+      scene.room.take(task);
+      taken.add(key).add(patient.id);
+      allowed.push({ task, phone, contact, decision });
+    } else {
+      const decisionAt = (now: Date) => decide({ ...question, now });
+      const plan = afterBlock(task, decision, { now: scene.now, zone: zoneOf(decision), decisionAt });
+      tx.decide(tasks, task, progress.block(task, decision, plan), by);
+      blocked += 1;
+    }
+  }
+  return { allowed, blocked };
+}
+
+/** Unless its number was named, a task follows the patient's own. */
+const phoneOf = (task: OutboundTask, patient: Patient | undefined): string =>
+  task.isPhoneNamed ? task.phone : (patient?.phone ?? task.phone);
+
+function questionOf(
+  task: OutboundTask,
+  { patient, phone, contact }: { patient: Patient; phone: string; contact: Contact | null },
+  { now, open, recent, workspaces }: Scene,
+): Question {
+  const workspace = workspaces.get(task.workspaceId) ?? null;
+  const states: Open[] = contact ? (open.get(contact.id) ?? []) : [];
+  return {
+    patient,
+    phone,
+    contact,
+    channel: task.channel,
+    purpose: task.purpose,
+    claimed: null,
+    open: states,
+    recent: recent.get(patient.id) ?? [],
+    policy: workspace?.policy ?? openPolicy,
+    isOnAllowlist: mayReach(workspace, phone),
+    task: { window: task.window ?? null, validUntil: task.validUntil ?? null },
+    ringSeconds: calls.ringSeconds,
+    now,
+  };
+}
+
+/** Records an attempt: of the task, of the number, and the call that is about to be placed. */
+function intend(tx: Transaction, allowed: Allowed, now: Date): Placed {
+  const { task, phone, contact, decision } = allowed;
+  const by = byOf(task, now);
+  const callId = newId(now);
+  const chainId = task.chainId ?? callId;
+  const facts = progress.dispatch(task, { callId, phone, decision, chainId }, now);
+  const dispatched = tx.decide(tasks, task, facts, by);
+  const because = { ...by, causationId: dispatched.events.at(-1)!.id };
+  const attempt = contacts.attempt(contact, { phone, attemptId: callId, channel: 'VOICE' });
+  tx.decide(contacts, contact, attempt, because);
+  const call = calls.blank(callId, task.workspaceId);
+  const { row, events } = tx.decide(calls, call, calls.initiate(call, intentOf(allowed, callId)), because);
+  return { call: row, event: events[0]!, replayed: false };
+}
+
+/** The call of an attempt: all attempts of a task are one chain, each derived from the one before. */
+function intentOf({ task, phone, contact, decision }: Allowed, callId: string): calls.Intent {
+  const { patientId, phoneFrom, reason, goal, purpose, tags, metadata, serviceId, origin, requestedBy } =
+    task;
+  return {
+    origin,
+    patientId,
+    contactId: contact.id,
+    phoneTo: phone,
+    phoneFrom,
+    reason,
+    goal: goal ?? null,
+    systemPrompt: null,
+    welcomeMessage: null,
+    purpose,
+    tags,
+    metadata,
+    variables: {},
+    serviceId: serviceId ?? null,
+    useCaseId: null,
+    taskId: task.id,
+    derivedFromId: task.lastCallId ?? null,
+    chainId: task.chainId ?? callId,
+    requestedBy,
+    callbackUrl: null,
+    basis: decision.basis,
+    decision,
+  };
+}
+
+const byOf = ({ workspaceId, id }: OutboundTask, now: Date): By => ({
+  workspaceId,
+  actor: 'dispatch-tasks',
+  source: 'job',
+  now,
+  correlationId: id,
+});
+
+const unique = <T>(values: T[]): T[] => [...new Set(values)];

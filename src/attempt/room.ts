@@ -1,0 +1,80 @@
+import { sql } from 'kysely';
+import type { OutboundTask } from '../domain/task.ts';
+import type { PhoneNumber, Workspace } from '../domain/workspace.ts';
+import type { Transaction } from '../world.ts';
+
+/** The window of a source number's limit, in milliseconds. */
+const windowMs = 60_000;
+
+/** How much more may be called now. */
+interface Room {
+  /** Whether the task's caller ID can still place calls. */
+  isAble(task: OutboundTask): boolean;
+  isLeft(task: OutboundTask): boolean;
+  take(task: OutboundTask): void;
+}
+
+/** What the room is reckoned from. */
+interface Limits {
+  now: Date;
+  /** Of one of our numbers. */
+  callsPerMinute: number;
+  workspaces: Workspace[];
+}
+
+/**
+ * Reckons from the calls themselves how many more our numbers and their workspaces may place now, so that nothing can
+ * be leaked; and locks the numbers, and the workspaces that have a limit, until the intents are recorded.
+ */
+export async function roomFor(tx: Transaction, due: OutboundTask[], limits: Limits): Promise<Room> {
+  const lines = await linesOf(tx, limits.workspaces);
+  const numbers = await numbersOf(tx, due, limits);
+  const numberOf = (task: OutboundTask) => numbers.get(`${task.workspaceId} ${task.phoneFrom}`);
+  const linesLeft = (task: OutboundTask) => lines.get(task.workspaceId) ?? Infinity;
+  return {
+    isAble: (task) => numberOf(task)?.isAble ?? false,
+    isLeft: (task) => linesLeft(task) > 0 && (numberOf(task)?.left ?? 1) > 0,
+    take: (task) => {
+      lines.set(task.workspaceId, linesLeft(task) - 1);
+      numberOf(task)!.left -= 1;
+    },
+  };
+}
+
+/** The lines that workspaces with a limit have left: calls that are not over take one each. */
+async function linesOf(tx: Transaction, workspaces: Workspace[]): Promise<Map<string, number>> {
+  const limits = new Map(
+    workspaces.flatMap(({ id, policy }) =>
+      policy.maxConcurrentCalls ? [[id, policy.maxConcurrentCalls]] : [],
+    ),
+  );
+  if (limits.size === 0) return limits;
+  const ids = [...limits.keys()];
+  await tx.query(sql`select 1 from workspace where id = any(${ids}) order by id for update`);
+  const open = await tx.query<{ id: string; calls: number }>(sql`
+    select workspace_id as id, count(*)::int as calls from call
+    where workspace_id = any(${ids}) and status in ('QUEUED', 'RINGING', 'IN_PROGRESS', 'UNCERTAIN') group by 1`);
+  for (const { id, calls } of open) limits.set(id, limits.get(id)! - calls);
+  return limits;
+}
+
+async function numbersOf(tx: Transaction, due: OutboundTask[], { now, callsPerMinute }: Limits) {
+  const workspaceIds = due.map(({ workspaceId }) => workspaceId);
+  const phones = due.map(({ phoneFrom }) => phoneFrom);
+  const ours = await tx.query<Pick<PhoneNumber, 'workspaceId' | 'phone' | 'active' | 'voice'>>(sql`
+    select n.workspace_id as "workspaceId", n.phone, n.active, n.voice from phone_number n
+    where (n.workspace_id, n.phone) in (select * from unnest(${workspaceIds}::uuid[], ${phones}::text[]))
+    order by n.id for update`);
+  const used = await tx.query<{ key: string; calls: number }>(sql`
+    select c.workspace_id || ' ' || c.phone_from as key, count(*)::int as calls from call c
+    where c.workspace_id = any(${ours.map(({ workspaceId }) => workspaceId)})
+      and c.phone_from = any(${ours.map(({ phone }) => phone)}) and c.queued_at > ${new Date(now.getTime() - windowMs)}
+    group by 1`);
+  const calls = new Map(used.map((number) => [number.key, number.calls]));
+  return new Map(
+    ours.map(({ workspaceId, phone, active, voice }) => {
+      const key = `${workspaceId} ${phone}`;
+      return [key, { isAble: active && voice, left: callsPerMinute - (calls.get(key) ?? 0) }];
+    }),
+  );
+}

@@ -1,0 +1,43 @@
+import { sql } from 'kysely';
+import * as calls from '../domain/call.ts';
+import type { Call } from '../domain/call.ts';
+import type { By } from '../domain/event.ts';
+import * as tasks from '../domain/task.ts';
+import { timeOut } from '../domain/task-progress.ts';
+import { settle, type Sweep } from './sweep-calls.ts';
+
+/** How many attempts one run looks up. */
+const batch = 50;
+
+/**
+ * Gives up attempts whose lease is over, once the carrier has been asked how they ended: what it knows is recorded, and
+ * decides; only what it cannot tell is timed out. Answers how many leases were over.
+ */
+export async function timeOutTasks(sweep: Sweep, now: Date): Promise<number> {
+  const { world, log } = sweep;
+  const over = await world.query<{ workspaceId: string; id: string; callId: string }>(sql`
+    select workspace_id as "workspaceId", id, last_call_id as "callId" from outbound_task
+    where status in ('DISPATCHED', 'RUNNING') and lease_until <= ${now} order by lease_until limit ${batch}`);
+  await Promise.all(
+    over.map(async ({ workspaceId, id, callId }) => {
+      const where = { workspaceId: { eq: workspaceId }, id: { eq: callId } };
+      const call = await world.findOne<Call>(calls.table, where);
+      if (call && !calls.isOver(call)) {
+        await settle(sweep, call, now).catch((error: unknown) =>
+          log(`the carrier could not tell how call ${callId} ended`, error),
+        );
+      }
+      const by: By = { workspaceId, actor: 'time-out-tasks', source: 'job', now, correlationId: id };
+      await world.change(tasks, id, (task) => timeOut(task, now), by);
+    }),
+  );
+  return over.length;
+}
+
+/** When the first lease will be over; null: no attempt is under way. */
+export async function nextTimeOut({ world }: Pick<Sweep, 'world'>): Promise<Date | null> {
+  const [next] = await world.query<{ at: Date | null }>(
+    sql`select min(lease_until) as at from outbound_task where status in ('DISPATCHED', 'RUNNING')`,
+  );
+  return next?.at ?? null;
+}

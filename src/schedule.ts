@@ -1,0 +1,158 @@
+import { createHash } from 'node:crypto';
+import { newId } from './clock.ts';
+import type { Channel, Purpose } from './domain/consent.ts';
+import type { By, Event } from './domain/event.ts';
+import type { LocalWindow } from './domain/hours.ts';
+import type { Patient } from './domain/patient.ts';
+import { InputRefusal, NotFoundRefusal } from './domain/refusal.ts';
+import * as tasks from './domain/task.ts';
+import type { OutboundTask } from './domain/task.ts';
+import { schedule } from './domain/task-progress.ts';
+import * as workspaces from './domain/workspace.ts';
+import type { PhoneNumber, Service, Workspace } from './domain/workspace.ts';
+import { claimKey, findKey } from './idempotency.ts';
+import { findService } from './provision.ts';
+import { findPatient } from './registry.ts';
+import type { Transaction, World } from './world.ts';
+
+/** A task that is asked for, checked field by field, before anything named in it is looked up. */
+export interface WantedTask {
+  patient: { patientId: string } | { patientCanonicalId: string };
+  /** Null: the patient's own number, also when it changes. */
+  phone: string | null;
+  channel: Channel;
+  reason: string;
+  goal: string | null;
+  purpose: Purpose;
+  priority: number;
+  /** Null, or an instant that has been: now. */
+  scheduledFor: Date | null;
+  window: LocalWindow | null;
+  validUntil: Date | null;
+  maxAttempts: number;
+  backoffSeconds: number;
+  /** Null: the default service. */
+  serviceId: string | null;
+  tags: string[];
+  metadata: Record<string, string>;
+  cancelOn: string[];
+  idempotencyKey: string | null;
+}
+
+/** A task with the event that scheduled it. */
+export interface Scheduled {
+  task: OutboundTask;
+  event: Event;
+  /** True when the idempotency key had already scheduled it. */
+  replayed: boolean;
+}
+
+const operation = 'scheduleTask';
+
+type Reader = Pick<World, 'find' | 'findOne'>;
+
+/** Schedules tasks. */
+export function openSchedule({ world }: { world: World }) {
+  /**
+   * Schedules one task. What is set up wrong is refused now, not when it is due: PATIENT_NOT_FOUND, NOT_FOUND,
+   * INVALID_INPUT, DESTINATION_NOT_ALLOWED, NO_NUMBER_AVAILABLE, OUTBOUND_NOT_CONFIGURED; and the IDEMPOTENCY codes.
+   */
+  async function scheduleTask(wanted: WantedTask, by: By): Promise<Scheduled> {
+    const keyed = { ...wanted, operation, input: wanted, by };
+    const earlier = await findKey(world, keyed);
+    if (earlier) return scheduled(earlier, by);
+    const taskId = newId(by.now);
+    const intent = await intentOf(world, wanted, by);
+    const outcome = await world.transact(async (tx) => {
+      const known = await claimKey(tx, { ...keyed, resultId: taskId });
+      return known ? { known } : add(tx, { taskId, intent, by });
+    });
+    return 'known' in outcome ? scheduled(outcome.known, by) : outcome;
+  }
+
+  async function scheduled(taskId: string, by: By): Promise<Scheduled> {
+    const where = { workspaceId: { eq: by.workspaceId }, id: { eq: taskId } };
+    const task = await world.findOne<OutboundTask>(tasks.table, where);
+    const [event] = await world.history(by.workspaceId, taskId);
+    if (!task || !event) throw new Error(`task ${taskId} has lost its rows`);
+    return { task, event, replayed: true };
+  }
+
+  return { scheduleTask };
+}
+
+/** Schedules tasks. */
+export type Schedule = ReturnType<typeof openSchedule>;
+
+function add(
+  tx: Transaction,
+  { taskId, intent, by }: { taskId: string; intent: tasks.Wanted; by: By },
+): Scheduled {
+  const blank = tasks.blank(taskId, by.workspaceId);
+  const { row, events } = tx.decide(tasks, blank, schedule(blank, intent), { ...by, correlationId: taskId });
+  return { task: row, event: events[0]!, replayed: false };
+}
+
+/** What is wanted, with everything that it names looked up. */
+async function intentOf(reader: Reader, wanted: WantedTask, by: By): Promise<tasks.Wanted> {
+  const { patient: reference, scheduledFor, validUntil, idempotencyKey: _key, ...rest } = wanted;
+  const [patient, workspace, service] = await Promise.all([
+    findPatient(reader, reference, by),
+    reader.findOne<Workspace>(workspaces.table, { id: { eq: by.workspaceId } }),
+    findService(reader, wanted.serviceId, by.workspaceId),
+  ]);
+  const phone = phoneOf(wanted, patient, workspace);
+  const from = new Date(Math.max(scheduledFor?.getTime() ?? 0, by.now.getTime()));
+  if (validUntil && validUntil <= from) {
+    const message = scheduledFor
+      ? 'Must be after scheduledFor, and in the future.'
+      : 'Must be in the future.';
+    throw faulty('validUntil', message);
+  }
+  return {
+    ...rest,
+    patientId: patient.id,
+    phone,
+    isPhoneNamed: wanted.phone !== null,
+    phoneFrom: await callerIdOf(reader, { patient, service, by }),
+    scheduledFor: from.toISOString(),
+    validUntil: validUntil?.toISOString() ?? null,
+    serviceId: service.id,
+    campaignId: null,
+    triggerId: null,
+    origin: 'TASK',
+    requestedBy: by.actor,
+  };
+}
+
+function phoneOf({ phone: named }: WantedTask, patient: Patient, workspace: Workspace | null): string {
+  const phone = named ?? patient.phone;
+  if (!phone) throw faulty('phone', 'This patient has no number: give one.');
+  workspaces.checkReach(workspace, phone, 'phone');
+  return phone;
+}
+
+/** The service's own number, else any that can call; the same person sees the same one as long as they stay. */
+async function callerIdOf(
+  reader: Reader,
+  { patient, service, by }: { patient: Patient; service: Service; by: By },
+): Promise<string> {
+  const able = { workspaceId: { eq: by.workspaceId }, active: { eq: true }, voice: { eq: true } };
+  const numbers = await reader.find<PhoneNumber>(workspaces.phoneNumbers, able);
+  const own = numbers.filter(({ serviceId }) => serviceId === service.id);
+  const free = numbers.filter(({ serviceId }) => serviceId === null);
+  const candidates = [own, free, numbers].find(({ length }) => length > 0) ?? [];
+  const [best] = candidates
+    .map(({ phone }) => phone)
+    .toSorted((a, b) => compare(draw(patient, a), draw(patient, b)));
+  if (best) return best;
+  const message = 'This workspace has no active number that can place calls. Register one.';
+  throw new NotFoundRefusal('NO_NUMBER_AVAILABLE', message);
+}
+
+/** Rendezvous hashing: people are spread evenly over the numbers, and a new number moves only its share of them. */
+const draw = ({ id }: Patient, phone: string) => createHash('sha256').update(`${id} ${phone}`).digest('hex');
+
+const compare = (a: string, b: string) => (a < b ? -1 : 1);
+
+const faulty = (field: string, message: string) => new InputRefusal([{ path: ['input', field], message }]);
