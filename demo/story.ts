@@ -8,16 +8,24 @@ import { startProgram, type Program } from '../src/program.ts';
 import { tenInNewYork } from '../src/sample.ts';
 import { openClient, type ApiClient } from './client.ts';
 import {
+  AdvanceClockDocument,
   ChainDocument,
+  CreateCampaignDocument,
   FindPatientDocument,
   FollowCallDocument,
+  FollowRunDocument,
+  FollowTaskDocument,
   PlaceCallDocument,
+  PreviewCampaignDocument,
+  RunCampaignDocument,
+  ScheduleTaskDocument,
   SetUpDocument,
   TimelineDocument,
   type PlaceCallMutationVariables,
 } from './operations.ts';
 
 const ourNumber = '+12125550190';
+const tasksOver = new Set(['COMPLETED', 'FAILED', 'CANCELLED', 'TIMED_OUT']);
 const over = new Set(['COMPLETED', 'BUSY', 'NO_ANSWER', 'FAILED', 'CANCELED']);
 const say = (line = '') => process.stdout.write(`${line}\n`);
 
@@ -45,17 +53,72 @@ async function tell(client: ApiClient): Promise<void> {
 
   say('\n6. The chain of calls that the last one belongs to.');
   await chain(client, callback);
+
+  say('\n7. A task: reach George Hall, whose line is busy. Each try is at another part of his day.');
+  await pursue(client, await find(client, 'hall'));
+
+  say('\n8. A campaign: everybody who may be called about a flu shot, at its own pace.');
+  await campaign(client);
+}
+
+/** Previews a campaign, runs it, and watches its counts. */
+async function campaign(client: ApiClient): Promise<void> {
+  const input = {
+    ...{ name: 'Flu shots', purpose: 'WELLNESS_CHECKUP' as const, reason: 'Offer a flu shot' },
+    ...{ runAt: '10:00', timeZone: 'America/New_York', audience: {}, callsPerMinute: 30 },
+  };
+  const made = (await client.run(CreateCampaignDocument, { input })).createCampaign;
+  if (made?.__typename !== 'CampaignPayload') throw new Error('the campaign was refused');
+  const { id } = made.campaign;
+  const { campaignPreview: plan } = await client.run(PreviewCampaignDocument, { id });
+  const left = plan.exclusions.map(({ reason, count }) => `${count} left out: ${words(reason)}`);
+  say(`   Preview: ${plan.eligible} to call${left.map((line) => `, ${line}`).join('')}.`);
+  const started = (await client.run(RunCampaignDocument, { id })).runCampaign;
+  if (started?.__typename !== 'RunCampaignPayload') throw new Error('the run was refused');
+  const run = { id: started.run.id };
+  for await (const { campaignRunUpdated: now } of client.follow(FollowRunDocument, run)) {
+    const { pending, inFlight, answered, unanswered } = now;
+    say(
+      `   ${words(now.status)}: ${pending} pending, ${inFlight} in flight, ${answered} answered, ${unanswered} not`,
+    );
+    if (now.status === 'COMPLETED') return;
+  }
+}
+
+async function find(client: ApiClient, search: string) {
+  const patient = (await client.run(FindPatientDocument, { search })).patients.edges[0]?.node;
+  if (!patient) throw new Error(`${search} was not imported`);
+  return patient;
 }
 
 async function ask(client: ApiClient): Promise<string> {
-  const patient = (await client.run(FindPatientDocument, { search: 'alvarez' })).patients.edges[0]?.node;
-  if (!patient) throw new Error('Maria Alvarez was not imported');
+  const patient = await find(client, 'alvarez');
   const { allowed, basis, blocks } = patient.canContact;
   say(`   ${patient.name}, born ${patient.birthDate}, ${patient.phone}`);
   const grounds = `${words(basis ?? '')}, because she gave this number to the clinic`;
   say(allowed ? `   Yes: ${grounds}.` : `   No: ${blocks.map(words).join(', ')}.`);
   return patient.id;
 }
+
+/** Schedules a task and watches it; the simulated clock is moved to each next try. */
+async function pursue(client: ApiClient, { id: patientId }: { id: string }): Promise<void> {
+  const wanted = { patientId, reason: 'Check in after the discharge', maxAttempts: 3, backoffSeconds: 900 };
+  const answer = (await client.run(ScheduleTaskDocument, { input: wanted })).scheduleTask;
+  if (answer?.__typename !== 'ScheduleTaskPayload') throw new Error('the task was refused');
+  const { id } = answer.task;
+  for await (const { taskUpdated: task } of client.follow(FollowTaskDocument, { id })) {
+    const { status, attempts, nextAttemptAt, nextAttemptReason } = task;
+    say(`   ${words(status)}${attempts > 0 ? `, attempt ${attempts}` : ''}`);
+    if (tasksOver.has(status)) return;
+    if (!nextAttemptAt || attempts === 0) continue;
+    say(`     ${nextAttemptReason}`);
+    say(`     The clock is moved to ${clockIn('America/Chicago', nextAttemptAt)} in Chicago.`);
+    await client.run(AdvanceClockDocument, { to: nextAttemptAt });
+  }
+}
+
+const clockIn = (timeZone: string, at: string) =>
+  new Date(at).toLocaleTimeString('en-US', { timeZone, timeStyle: 'short' });
 
 async function chain(client: ApiClient, callId: string): Promise<void> {
   const links = (await client.run(ChainDocument, { callId })).call?.chain ?? [];

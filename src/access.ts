@@ -7,7 +7,15 @@ import { failure } from './schema/builder.ts';
 /** What every context holds, whoever asks. */
 type Shared = Pick<
   Context,
-  'world' | 'live' | 'registry' | 'schedule' | 'workspaces' | 'importer' | 'clock' | 'movableClock'
+  | 'world'
+  | 'live'
+  | 'registry'
+  | 'schedule'
+  | 'campaigns'
+  | 'workspaces'
+  | 'importer'
+  | 'clock'
+  | 'movableClock'
 > & {
   /** Null until the program is ready. */
   attempts(): Attempts | null;
@@ -34,7 +42,7 @@ export function openAccess(shared: Shared) {
     const key = await keyOf(authorization);
     if (key) await limit(key);
     const workspaceId = key?.workspaceId ?? nowhere;
-    const { live, registry, schedule, importer } = shared;
+    const { live, registry, schedule, campaigns, importer } = shared;
     const context: Context = {
       key,
       workspaceId,
@@ -42,6 +50,7 @@ export function openAccess(shared: Shared) {
       live,
       registry,
       schedule,
+      campaigns,
       workspaces,
       importer,
       clock,

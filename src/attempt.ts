@@ -4,6 +4,8 @@ import type { Carrier } from './carrier.ts';
 import * as calls from './domain/call.ts';
 import type { Call } from './domain/call.ts';
 import * as progress from './domain/call-progress.ts';
+import * as contacts from './domain/contact.ts';
+import type { Contact } from './domain/contact.ts';
 import type { By, Event } from './domain/event.ts';
 import { CarrierRefusal, NotFoundRefusal } from './domain/refusal.ts';
 import { openIntents, type Wanted } from './attempt/intent.ts';
@@ -51,6 +53,14 @@ const tooLate: progress.Answer = {
   message: 'The call was held up for too long after it was allowed, and was not dialled. Ask again.',
   retryable: true,
   reached: false,
+  withheld: 'held_up',
+};
+
+/** The answer to whose person said no meanwhile (C-27): nothing was dialled. */
+const unwanted: progress.Answer = {
+  ...tooLate,
+  message: 'Before the turn of the call came the person asked not to be called, and was not dialled.',
+  withheld: 'unwanted',
 };
 
 /** Makes attempts: the intent is recorded, the carrier asked, its answer recorded. Nothing else in the product dials. */
@@ -69,7 +79,8 @@ export function openAttempts(tools: Tools) {
     const [setting] = await Promise.all([intents.prepare(wanted, by), takeTurn()]);
     const recorded = await intents.record(setting, { ...by, now: clock.now() });
     if (recorded.replayed) return answered(recorded);
-    const settled = await ask(recorded, by, (tx) => releaseKey(tx, by.workspaceId, wanted.idempotencyKey));
+    const free = (tx: Transaction) => releaseKey(tx, by.workspaceId, wanted.idempotencyKey);
+    const settled = await ask(recorded, by, dial, free);
     return answered({ ...recorded, call: settled });
   }
 
@@ -87,14 +98,19 @@ export function openAttempts(tools: Tools) {
     });
     for (const placed of round.dispatched) {
       const by: By = { workspaceId: placed.call.workspaceId, actor: 'dispatch-tasks', source: 'job', now };
-      after(placed.waitMs, async () => void (await ask(placed, by)));
+      after(placed.waitMs, async () => void (await ask(placed, by, placed.waitMs < 1 ? dial : dialInTurn)));
     }
     return round;
   }
 
   /** Asks the carrier about what is recorded, once, and records its answer; `free` when nothing was dialled and it may be asked again. */
-  async function ask(placed: Placed, by: By, free?: (tx: Transaction) => Promise<void>): Promise<Call> {
-    const answer = await dial(placed.call);
+  async function ask(
+    placed: Placed,
+    by: By,
+    dialling: typeof dial,
+    free?: (tx: Transaction) => Promise<void>,
+  ): Promise<Call> {
+    const answer = await dialling(placed.call);
     const now = clock.now();
     const told: By = { ...by, actor: 'carrier', source: 'carrier', now, causationId: placed.event.id };
     const mayTryAgain = answer.outcome === 'rejected' && answer.retryable;
@@ -111,6 +127,13 @@ export function openAttempts(tools: Tools) {
       to: call.phoneTo,
       from: call.phoneFrom,
     });
+  }
+
+  /** Dials what had to wait for its turn, unless the person has said no since: the gate's decision was made before. */
+  async function dialInTurn(call: Call): Promise<progress.Answer> {
+    const where = { workspaceId: { eq: call.workspaceId }, id: { eq: call.contactId } };
+    const contact = await world.findOne<Contact>(contacts.table, where);
+    return contact && isUnwanted(call, contact) ? unwanted : dial(call);
   }
 
   /** A call that the carrier refused is a refusal, also when it is asked for again with its key. */
@@ -175,6 +198,14 @@ export function openAttempts(tools: Tools) {
     record,
   };
 }
+
+/** Whether the person has opted out, or taken back their consent to calls, since this call was allowed. */
+const isUnwanted = (call: Call, { optedOutAt, revocations }: Contact): boolean =>
+  optedOutAt !== null ||
+  revocations.some(
+    ({ patientId, channels, at }) =>
+      patientId === call.patientId && channels.includes('VOICE') && Date.parse(at) >= call.queuedAt.getTime(),
+  );
 
 /** Makes attempts at contacts. */
 export type Attempts = ReturnType<typeof openAttempts>;

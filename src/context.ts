@@ -1,8 +1,11 @@
 import type DataLoader from 'dataloader';
 import type { Attempts } from './attempt.ts';
+import type { Campaigns } from './campaign.ts';
 import type { Clock, RunningClock } from './clock.ts';
 import type { By, Event } from './domain/event.ts';
 import type { Call } from './domain/call.ts';
+import type { Campaign } from './domain/campaign.ts';
+import type { CampaignRun, Counts } from './domain/campaign-run.ts';
 import type { Contact } from './domain/contact.ts';
 import type { Patient } from './domain/patient.ts';
 import type { OutboundTask } from './domain/task.ts';
@@ -24,6 +27,7 @@ export interface Context {
   attempts: Attempts;
   registry: Registry;
   schedule: Schedule;
+  campaigns: Campaigns;
   workspaces: Workspaces;
   importer: Importer;
   clock: Clock;
@@ -42,6 +46,13 @@ export interface Loaders {
   patient: DataLoader<string, Patient | null>;
   call: DataLoader<string, Call | null>;
   task: DataLoader<string, OutboundTask | null>;
+  campaign: DataLoader<string, Campaign | null>;
+  campaignRun: DataLoader<string, CampaignRun | null>;
+  /** Where the members of a run are. */
+  counts: DataLoader<CampaignRun, Counts, string>;
+  /** When a run will be done, at its pace. */
+  estimate: DataLoader<CampaignRun, Date | null, string>;
+  nextRunAt: DataLoader<Campaign, Date | null, string>;
   service: DataLoader<string, Service | null>;
   useCase: DataLoader<string, UseCase | null>;
   phoneNumber: DataLoader<string, PhoneNumber | null>;

@@ -1,9 +1,15 @@
 import DataLoader from 'dataloader';
+import { sql } from 'kysely';
 import { openAttempts, recentAttempts, type Open } from './attempt/circumstances.ts';
 import type { Clock } from './clock.ts';
 import type { Loaders } from './context.ts';
 import * as calls from './domain/call.ts';
 import type { Call } from './domain/call.ts';
+import { countsOf } from './campaign/counts.ts';
+import * as campaigns from './domain/campaign.ts';
+import type { Campaign } from './domain/campaign.ts';
+import * as runs from './domain/campaign-run.ts';
+import type { CampaignRun, Counts } from './domain/campaign-run.ts';
 import * as contacts from './domain/contact.ts';
 import type { Event, Table } from './domain/event.ts';
 import * as patients from './domain/patient.ts';
@@ -17,6 +23,9 @@ import {
   type Workspace,
 } from './domain/workspace.ts';
 import type { World } from './world.ts';
+
+/** A row as it is now: of two events of a subscription each has its own. */
+const versionOf = ({ id, version }: { id: string; version: number }) => `${id} ${version}`;
 
 /** The loaders of one request; they see its workspace and no other. */
 export function makeLoaders({ world, clock }: { world: World; clock: Clock }, workspaceId: string): Loaders {
@@ -41,10 +50,50 @@ export function makeLoaders({ world, clock }: { world: World; clock: Clock }, wo
       return keys.map((key) => byKey.get(key) ?? []);
     });
 
+  const counts = new DataLoader<CampaignRun, Counts, string>(
+    async (asked) => {
+      const found = await countsOf(world, asked);
+      return asked.map(({ id }) => found.get(id)!);
+    },
+    { cacheKeyFn: versionOf },
+  );
+
   return {
     patient: one(patients.table, 'id'),
     call: one(calls.table, 'id'),
     task: one(tasks.table, 'id'),
+    campaign: one(campaigns.table, 'id'),
+    campaignRun: one(runs.table, 'id'),
+    counts,
+    estimate: new DataLoader<CampaignRun, Date | null, string>(
+      async (asked) => {
+        const now = clock.now();
+        const found = await world.find<Campaign>(campaigns.table, {
+          ...here,
+          id: { in: asked.map(({ campaignId }) => campaignId) },
+        });
+        const tallies = await counts.loadMany(asked);
+        return asked.map((run, index) => {
+          const campaign = found.find(({ id }) => id === run.campaignId);
+          const tally = tallies[index];
+          if (run.status !== 'RUNNING' || !campaign || !tally || tally instanceof Error) return null;
+          return new Date(now.getTime() + (tally.pending / campaign.callsPerMinute) * 60_000);
+        });
+      },
+      { cacheKeyFn: versionOf },
+    ),
+    nextRunAt: new DataLoader<Campaign, Date | null, string>(
+      async (asked) => {
+        const last = await world.query<{ id: string; date: string }>(sql`
+          select campaign_id as id, max(date) as date from campaign_run
+          where workspace_id = ${workspaceId} and campaign_id = any(${asked.map(({ id }) => id)}) and not manual group by 1`);
+        const dates = new Map(last.map(({ id, date }) => [id, date]));
+        return asked.map((campaign) =>
+          campaigns.nextRunAt(campaign, dates.get(campaign.id) ?? null, clock.now()),
+        );
+      },
+      { cacheKeyFn: versionOf },
+    ),
     service: one(services, 'id'),
     useCase: one(useCases, 'id'),
     phoneNumber: one(phoneNumbers, 'id'),

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openAccess } from './access.ts';
 import { openAttempts, type Attempts } from './attempt.ts';
+import { openCampaigns } from './campaign.ts';
 import { openCarrier } from './carrier.ts';
 import { openClock, type RunningClock } from './clock.ts';
 import type { Config } from './config.ts';
@@ -105,7 +106,7 @@ function startByDay(clock: RunningClock): string | null {
 
 /** The world, the stream and what is built on them alone. */
 async function openCore(opening: Opening) {
-  const { log, clock, opened } = opening;
+  const { config, log, clock, opened } = opening;
   const { databaseUrl, natsUrl } = await openServices(opening);
   const world = await openWorld({ databaseUrl, poolSize });
   opened(() => closeWorld(world));
@@ -126,6 +127,11 @@ async function openCore(opening: Opening) {
     }),
     registry: openRegistry({ world }),
     schedule: openSchedule({ world }),
+    campaigns: openCampaigns({
+      world,
+      callsPerMinute: config.sourceNumberCallsPerMinute,
+      callsPerSecond: config.carrier.callsPerSecond,
+    }),
     importer: openImporter({
       world,
       clock,

@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Temporal } from 'temporal-polyfill';
 import type { Attempts } from './attempt.ts';
+import type { Campaigns } from './campaign.ts';
 import type { Clock } from './clock.ts';
+import { localTimeAt } from './domain/calendar.ts';
 import { ContactBlocked } from './domain/refusal.ts';
 import type { Log } from './logger.ts';
 import type { Workspaces } from './provision.ts';
@@ -45,21 +47,23 @@ const numbers = ['+12125550190', '+14155550190'];
 const firstMs = 1_500;
 const nextMs = 2_500;
 
-/** How many of the sample patients are called at once. */
-const called = 5;
+/** How many of the sample patients are called directly; the campaign calls them all. */
+const called = 2;
 
 /** What the sample is made with. */
 interface Tools {
   registry: Registry;
   workspaces: Workspaces;
+  campaigns: Campaigns;
   attempts: Attempts;
   clock: Clock;
   workspaceId: string;
   log: Log;
 }
 
-/** Fills an empty workspace with sample patients, and places a few calls in its first ten seconds. The answer ends that. */
-export async function fillSample({ registry, workspaces, attempts, clock, workspaceId, log }: Tools) {
+/** Fills an empty workspace with sample patients, places a few calls in its first ten seconds, and begins a campaign. The answer ends that. */
+export async function fillSample(tools: Tools) {
+  const { registry, workspaces, campaigns, attempts, clock, workspaceId, log } = tools;
   const by = () => ({ workspaceId, actor: 'demo', source: 'job' as const, now: clock.now() });
   await workspaces.createService(workspaceId, {
     name: 'Care team',
@@ -101,6 +105,9 @@ export async function fillSample({ registry, workspaces, attempts, clock, worksp
       ids.push((await registry.state(said, by())).patient.id);
     }
     await callSome(ids.map((patientId, index) => ({ patientId, reason: patients[index]![4] })));
+    const { id } = await campaigns.createCampaign(checkIn(clock.now()), null, by());
+    await campaigns.activateCampaign(id, by());
+    await campaigns.runCampaign(id, { callList: null, idempotencyKey: null }, by());
   })().catch((error: unknown) => {
     if (!stop.signal.aborted) log('the sample ended early', error);
   });
@@ -109,6 +116,25 @@ export async function fillSample({ registry, workspaces, attempts, clock, worksp
     await story;
   };
 }
+
+/** A small campaign that goes on by itself: all sample patients, a call every six seconds, and again each day. */
+const checkIn = (now: Date) => ({
+  name: 'Daily check-in',
+  purpose: 'WELLNESS_CHECKUP' as const,
+  reason: 'Ask how they are doing',
+  goal: 'Find out whether anything has become worse',
+  priority: 5,
+  runAt: localTimeAt(now, edges[0]!).slice(11, 16),
+  timeZone: edges[0]!,
+  audience: { facts: {}, sourceSystems: ['sample'], tags: [] },
+  allowlist: [],
+  maxAttempts: 3,
+  cooldownHours: 20,
+  callsPerMinute: 10,
+  maxConcurrentCalls: 3,
+  breakerThreshold: 5,
+  serviceId: null,
+});
 
 /** Where it is night nobody is called: the gate has said so, and the next one is tried. */
 function skipIfBlocked(error: unknown): number {

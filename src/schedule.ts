@@ -7,6 +7,7 @@ import type { Patient } from './domain/patient.ts';
 import { InputRefusal, NotFoundRefusal } from './domain/refusal.ts';
 import * as tasks from './domain/task.ts';
 import type { OutboundTask } from './domain/task.ts';
+import type { Wanted } from './domain/task-fact.ts';
 import { schedule } from './domain/task-progress.ts';
 import * as workspaces from './domain/workspace.ts';
 import type { PhoneNumber, Service, Workspace } from './domain/workspace.ts';
@@ -84,17 +85,14 @@ export function openSchedule({ world }: { world: World }) {
 /** Schedules tasks. */
 export type Schedule = ReturnType<typeof openSchedule>;
 
-function add(
-  tx: Transaction,
-  { taskId, intent, by }: { taskId: string; intent: tasks.Wanted; by: By },
-): Scheduled {
+function add(tx: Transaction, { taskId, intent, by }: { taskId: string; intent: Wanted; by: By }): Scheduled {
   const blank = tasks.blank(taskId, by.workspaceId);
   const { row, events } = tx.decide(tasks, blank, schedule(blank, intent), { ...by, correlationId: taskId });
   return { task: row, event: events[0]!, replayed: false };
 }
 
 /** What is wanted, with everything that it names looked up. */
-async function intentOf(reader: Reader, wanted: WantedTask, by: By): Promise<tasks.Wanted> {
+async function intentOf(reader: Reader, wanted: WantedTask, by: By): Promise<Wanted> {
   const { patient: reference, scheduledFor, validUntil, idempotencyKey: _key, ...rest } = wanted;
   const [patient, workspace, service] = await Promise.all([
     findPatient(reader, reference, by),
@@ -114,7 +112,7 @@ async function intentOf(reader: Reader, wanted: WantedTask, by: By): Promise<tas
     patientId: patient.id,
     phone,
     isPhoneNamed: wanted.phone !== null,
-    phoneFrom: await callerIdOf(reader, { patient, service, by }),
+    phoneFrom: pickCallerId(await callerIdsOf(reader, service), patient.id),
     scheduledFor: from.toISOString(),
     validUntil: validUntil?.toISOString() ?? null,
     serviceId: service.id,
@@ -132,27 +130,26 @@ function phoneOf({ phone: named }: WantedTask, patient: Patient, workspace: Work
   return phone;
 }
 
-/** The service's own number, else any that can call; the same person sees the same one as long as they stay. */
-async function callerIdOf(
-  reader: Reader,
-  { patient, service, by }: { patient: Patient; service: Service; by: By },
-): Promise<string> {
-  const able = { workspaceId: { eq: by.workspaceId }, active: { eq: true }, voice: { eq: true } };
+/** The numbers that a service calls from: its own, else those of no service, else any that can. Refuses NO_NUMBER_AVAILABLE. */
+export async function callerIdsOf(reader: Pick<World, 'find'>, service: Service): Promise<string[]> {
+  const here = { workspaceId: { eq: service.workspaceId } };
+  const able = { ...here, active: { eq: true }, voice: { eq: true } };
   const numbers = await reader.find<PhoneNumber>(workspaces.phoneNumbers, able);
   const own = numbers.filter(({ serviceId }) => serviceId === service.id);
   const free = numbers.filter(({ serviceId }) => serviceId === null);
-  const candidates = [own, free, numbers].find(({ length }) => length > 0) ?? [];
-  const [best] = candidates
-    .map(({ phone }) => phone)
-    .toSorted((a, b) => compare(draw(patient, a), draw(patient, b)));
-  if (best) return best;
+  const candidates = [own, free, numbers].find(({ length }) => length > 0);
+  if (candidates) return candidates.map(({ phone }) => phone);
   const message = 'This workspace has no active number that can place calls. Register one.';
   throw new NotFoundRefusal('NO_NUMBER_AVAILABLE', message);
 }
 
-/** Rendezvous hashing: people are spread evenly over the numbers, and a new number moves only its share of them. */
-const draw = ({ id }: Patient, phone: string) => createHash('sha256').update(`${id} ${phone}`).digest('hex');
-
-const compare = (a: string, b: string) => (a < b ? -1 : 1);
+/**
+ * The same person sees the same number as long as it stays. Rendezvous hashing: people are spread evenly over the
+ * numbers, and a new one moves only its share of them.
+ */
+export function pickCallerId(numbers: string[], patientId: string): string {
+  const draw = (phone: string) => createHash('sha256').update(`${patientId} ${phone}`).digest('hex');
+  return numbers.toSorted((a, b) => (draw(a) < draw(b) ? -1 : 1))[0]!;
+}
 
 const faulty = (field: string, message: string) => new InputRefusal([{ path: ['input', field], message }]);

@@ -5,7 +5,7 @@ import { GraphQLError } from 'graphql';
 import { createYoga, type Plugin } from 'graphql-yoga';
 import type { Context } from './context.ts';
 import { Refusal } from './domain/refusal.ts';
-import { SlowSubscriber } from './live.ts';
+import { SlowSubscriber } from './live/queue.ts';
 import { schema } from './resolvers/index.ts';
 import { serveSockets } from './server/sockets.ts';
 import type { Answered, Incoming } from './webhooks.ts';

@@ -83,12 +83,16 @@ async function sceneOf(tx: Transaction, due: OutboundTask[], { now, callsPerMinu
   const limit = phone.in.length * workspaceIds.length;
   const numbers = await tx.lockEach(contacts, { where: { ...here, phone }, limit, skipLocked: true });
   const contactIds = numbers.map((contact) => contact.id);
+  const found = new Map(numbers.map((contact) => [`${contact.workspaceId} ${contact.phone}`, contact]));
+  const missing = due.some((task) => !found.has(keyOf(task, people.get(task.patientId))));
   const workspaces = await workspacesOf(tx, workspaceIds);
   return {
     now,
     people,
-    numbers: new Map(numbers.map((contact) => [`${contact.workspaceId} ${contact.phone}`, contact])),
-    unheldNumbers: await unheld(tx, { workspaceIds, phones: phone.in, held: contactIds }),
+    numbers: found,
+    heldNumbers: missing
+      ? await heldByOthers(tx, { workspaceIds, phones: phone.in, ours: contactIds })
+      : new Set<string>(),
     workspaces,
     room: await roomFor(tx, due, { now, callsPerMinute, workspaces: [...workspaces.values()] }),
     open: await openAttempts(tx, workspaceIds, contactIds),
@@ -98,14 +102,13 @@ async function sceneOf(tx: Transaction, due: OutboundTask[], { now, callsPerMinu
 type Scene = Awaited<ReturnType<typeof sceneOf>>;
 
 /** Numbers that are known and held by somebody else: of the others nobody has ever heard. */
-async function unheld(
+async function heldByOthers(
   tx: Transaction,
-  { workspaceIds, phones, held }: { workspaceIds: string[]; phones: string[]; held: string[] },
-) {
-  if (held.length === phones.length) return new Set<string>();
+  { workspaceIds, phones, ours }: { workspaceIds: string[]; phones: string[]; ours: string[] },
+): Promise<Set<string>> {
   const rows = await tx.query<{ key: string }>(sql`
     select workspace_id || ' ' || phone as key from contact
-    where workspace_id = any(${workspaceIds}) and phone = any(${phones}) and id <> all(${held})`);
+    where workspace_id = any(${workspaceIds}) and phone = any(${phones}) and id <> all(${ours})`);
   return new Set(rows.map(({ key }) => key));
 }
 
@@ -117,8 +120,8 @@ function sift(tx: Transaction, due: OutboundTask[], scene: Scene): { allowed: Al
   for (const task of due) {
     const patient = scene.people.get(task.patientId);
     const phone = phoneOf(task, patient);
-    const key = `${task.workspaceId} ${phone}`;
-    const isBusy = !patient || scene.unheldNumbers.has(key) || taken.has(key) || taken.has(patient.id);
+    const key = keyOf(task, patient);
+    const isBusy = !patient || scene.heldNumbers.has(key) || taken.has(key) || taken.has(patient.id);
     if (isBusy || !scene.room.isLeft(task)) continue;
     const contact = scene.numbers.get(key) ?? null;
     const question = questionOf(task, { patient, phone, contact }, scene);
@@ -145,6 +148,10 @@ function sift(tx: Transaction, due: OutboundTask[], scene: Scene): { allowed: Al
 /** Unless its number was named, a task follows the patient's own. */
 const phoneOf = (task: OutboundTask, patient: Patient | undefined): string =>
   task.isPhoneNamed ? task.phone : (patient?.phone ?? task.phone);
+
+/** A number of a workspace: what is known of it is that workspace's. */
+const keyOf = (task: OutboundTask, patient: Patient | undefined): string =>
+  `${task.workspaceId} ${phoneOf(task, patient)}`;
 
 function questionOf(
   task: OutboundTask,
@@ -207,6 +214,8 @@ function intentOf({ task, phone, contact, decision }: Allowed, callId: string): 
     serviceId: serviceId ?? null,
     useCaseId: null,
     taskId: task.id,
+    campaignId: task.campaignId ?? null,
+    campaignRunId: task.queueId === tasks.noQueue ? null : task.queueId,
     derivedFromId: task.lastCallId ?? null,
     chainId: task.chainId ?? callId,
     requestedBy,

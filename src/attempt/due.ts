@@ -1,4 +1,5 @@
-import { sql } from 'kysely';
+import { sql, type RawBuilder } from 'kysely';
+import { campaignShareOf } from '../domain/campaign.ts';
 import type { OutboundTask } from '../domain/task.ts';
 import * as tasks from '../domain/task.ts';
 import { levelMs } from '../domain/task-progress.ts';
@@ -15,47 +16,91 @@ interface Due {
 /** The window of a source number's limit, in milliseconds. */
 const windowMs = 60_000;
 
-/** Our numbers that tasks wait for, each found by one step in the index, with the calls that they may still make. */
-const lanes = ({ now, callsPerMinute }: Omit<Due, 'limit'>) => sql`
-  recursive number as (
-    (select workspace_id, phone_from from outbound_task where status in ('SCHEDULED', 'SNOOZED')
-      order by workspace_id, phone_from limit 1)
+const noQueue = sql`${tasks.noQueue}::uuid`;
+
+/**
+ * How many calls runs may make now, and when they may make more: spread over the minute, within their lines, and none
+ * unless they run. Reckoned from their calls and tasks, so that nothing can be leaked.
+ */
+export const runRooms = (runIds: RawBuilder<unknown>, now: Date): RawBuilder<unknown> => sql`
+  select r.workspace_id, r.id, step.length as step, sent.last_at,
+    case when r.status <> 'RUNNING' then 0 else greatest(0, least(c.calls_per_minute - sent.calls, c.max_concurrent_calls - flight.calls,
+      least(ceil(c.calls_per_minute / 60.0), coalesce(floor(extract(epoch from ${now}::timestamptz - sent.last_at) / extract(epoch from step.length)), 'infinity'))))::int end as room,
+    case when r.status <> 'RUNNING' or flight.calls >= c.max_concurrent_calls then 'infinity'::timestamptz
+      when sent.calls >= c.calls_per_minute then sent.first_at + interval '1 minute'
+      else coalesce(sent.last_at + step.length, '-infinity') end as free_at
+  from campaign_run r join campaign c on c.workspace_id = r.workspace_id and c.id = r.campaign_id
+  cross join lateral (select make_interval(secs => 60.0 / c.calls_per_minute) as length) step
+  cross join lateral (select count(*)::int as calls, min(k.queued_at) as first_at, max(k.queued_at) as last_at
+    from call k where k.workspace_id = r.workspace_id and k.campaign_run_id = r.id
+      and k.queued_at > ${new Date(now.getTime() - windowMs)}) sent
+  cross join lateral (select count(*)::int as calls from outbound_task t where t.workspace_id = r.workspace_id
+      and t.queue_id = r.id and t.campaign_id is not null and t.status in ('DISPATCHED', 'RUNNING')) flight
+  where r.id in (${runIds})`;
+
+/**
+ * The lanes that tasks wait in: one for each of our numbers, and for each campaign's run on it, each found by one step in
+ * the index; with the calls that may be made from it now, and when more may.
+ */
+const lanes = ({ now, callsPerMinute }: Omit<Due, 'limit'>): RawBuilder<unknown> => sql`
+  recursive queue as (
+    (select workspace_id, phone_from, queue_id from outbound_task where status in ('SCHEDULED', 'SNOOZED')
+      order by workspace_id, phone_from, queue_id limit 1)
     union all
-    select later.* from number n cross join lateral (
-      select workspace_id, phone_from from outbound_task
-      where status in ('SCHEDULED', 'SNOOZED') and (workspace_id, phone_from) > (n.workspace_id, n.phone_from)
-      order by workspace_id, phone_from limit 1) later),
-  lane as materialized (
-    select n.workspace_id, n.phone_from, ${callsPerMinute}::int - used.calls as room, used.oldest_at
-    from number n cross join lateral (
+    select later.* from queue q cross join lateral (
+      select workspace_id, phone_from, queue_id from outbound_task where status in ('SCHEDULED', 'SNOOZED')
+        and (workspace_id, phone_from, queue_id) > (q.workspace_id, q.phone_from, q.queue_id)
+      order by workspace_id, phone_from, queue_id limit 1) later),
+  number as materialized (
+    select n.workspace_id, n.phone_from, used.calls, used.oldest_at + interval '1 minute' as free_at
+    from (select distinct workspace_id, phone_from from queue) n cross join lateral (
       select count(*)::int as calls, min(c.queued_at) as oldest_at from call c
       where c.workspace_id = n.workspace_id and c.phone_from = n.phone_from
-        and c.queued_at > ${new Date(now.getTime() - windowMs)}) used)`;
+        and c.queued_at > ${new Date(now.getTime() - windowMs)}) used),
+  line as materialized (
+    select id as workspace_id, (policy ->> 'maxConcurrentCalls')::int - (select count(*)::int from call c
+      where c.workspace_id = w.id and c.status in ('QUEUED', 'RINGING', 'IN_PROGRESS', 'UNCERTAIN')) as free
+    from workspace w where policy ->> 'maxConcurrentCalls' is not null and id in (select workspace_id from queue)),
+  run as materialized (${runRooms(sql`select queue_id from queue where queue_id <> ${noQueue}`, now)}),
+  lane as materialized (
+    select q.*, run.last_at, run.step, greatest(0, least(number_room, line.free, run.room)) as room,
+      greatest(case when number_room > 0 then '-infinity' else number.free_at end, coalesce(run.free_at, '-infinity')) as free_at
+    from queue q join number using (workspace_id, phone_from)
+    left join run on run.workspace_id = q.workspace_id and run.id = q.queue_id
+    left join line on line.workspace_id = q.workspace_id
+    cross join lateral (select case when q.queue_id = ${noQueue} then ${callsPerMinute}::int
+      else ${campaignShareOf(callsPerMinute)}::int end - number.calls as number_room) share)`;
 
 /**
  * Claims due tasks that nobody else holds, in the order of dispatch: by the time they became due, a level of priority
- * being worth five minutes. What is read are the due tasks of numbers that may call, however many others wait.
+ * being worth five minutes; those of a campaign by the time at which their run's pace has room for them, so that runs
+ * take turns. What is read are the due tasks of lanes that have room, however many others wait.
  */
-export const claimDue = (tx: Transaction, due: Due): Promise<OutboundTask[]> =>
+export const claimDue = (tx: Pick<Transaction, 'claim'>, due: Due): Promise<OutboundTask[]> =>
   tx.claim(
     tasks,
     (columns) => sql`with ${lanes(due)}
-      select ${columns} from lane cross join generate_series(1, 10) as level(priority) cross join lateral (
+      select ${columns} from lane
+      cross join generate_series(1, 10) as level(priority) cross join lateral (
         select * from outbound_task w where w.workspace_id = lane.workspace_id and w.phone_from = lane.phone_from
-          and w.priority = level.priority and w.status in ('SCHEDULED', 'SNOOZED') and w.next_attempt_at <= ${due.now}
-        order by w.next_attempt_at limit greatest(0, least(lane.room, ${due.limit}::int))
+          and w.queue_id = lane.queue_id and w.priority = level.priority
+          and w.status in ('SCHEDULED', 'SNOOZED') and w.next_attempt_at <= ${due.now}
+        order by w.next_attempt_at limit least(lane.room, ${due.limit}::int)
         for update skip locked) t
-      order by t.next_attempt_at + (t.priority - 1) * ${`${levelMs} milliseconds`}::interval, t.id limit ${due.limit}`,
+      order by greatest(t.next_attempt_at, lane.last_at + lane.step * row_number() over (
+          partition by lane.queue_id, t.workspace_id order by t.priority, t.next_attempt_at))
+        + (t.priority - 1) * ${`${levelMs} milliseconds`}::interval, t.id limit ${due.limit}`,
   );
 
-/** When the next task is due and its number may call; null: none waits. In whole milliseconds, rounded up. */
+/** When the next task is due and may be called from its lane; null: none waits. In whole milliseconds, rounded up. */
 export async function nextDueAt(world: Pick<World, 'query'>, due: Omit<Due, 'limit'>): Promise<Date | null> {
   const [next] = await world.query<{ at: number | null }>(sql`with ${lanes(due)}
-    select ceil(extract(epoch from min(case when lane.room > 0 then first.next_attempt_at
-      else greatest(first.next_attempt_at, lane.oldest_at + interval '1 minute') end)) * 1000)::float8 as at
+    select ceil(extract(epoch from min(greatest(first.next_attempt_at, lane.free_at))) * 1000)::float8 as at
     from lane cross join generate_series(1, 10) as level(priority) cross join lateral (
       select w.next_attempt_at from outbound_task w where w.workspace_id = lane.workspace_id
-        and w.phone_from = lane.phone_from and w.priority = level.priority and w.status in ('SCHEDULED', 'SNOOZED')
-      order by w.next_attempt_at limit 1) first`);
+        and w.phone_from = lane.phone_from and w.queue_id = lane.queue_id and w.priority = level.priority
+        and w.status in ('SCHEDULED', 'SNOOZED')
+      order by w.next_attempt_at limit 1) first
+    where lane.free_at < 'infinity'`);
   return next?.at == null ? null : new Date(next.at);
 }

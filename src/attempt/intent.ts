@@ -224,6 +224,8 @@ async function lockTask(tx: Transaction, { taskId }: Wanted, patient: Party['pat
   if (taskId === null) return null;
   const task = await tx.lock(tasks, { workspaceId: { eq: by.workspaceId }, id: { eq: taskId } });
   if (!task) throw progress.noSuchTask(taskId);
-  if (task.patientId === patient.id) return task;
-  throw new InputRefusal([{ path: ['input', 'taskId'], message: 'This task is about another patient.' }]);
+  if (task.patientId !== patient.id)
+    throw new InputRefusal([{ path: ['input', 'taskId'], message: 'This task is about another patient.' }]);
+  progress.mustWait(task, 'attempted'); // before the gate, which would only name its own attempt
+  return task;
 }

@@ -15,6 +15,7 @@ import { outcomeOf, sequelOf } from '../domain/task-retry.ts';
 import { openPolicy } from '../domain/workspace.ts';
 import { recentAttempts, workspacesOf } from './circumstances.ts';
 import type { Transaction, World } from '../world.ts';
+import { tripBreaker } from './breaker.ts';
 
 /** Records what is news of a call, and what it means for its number and its task: all or nothing. */
 export function openRecords({ world }: { world: World }) {
@@ -41,6 +42,7 @@ export function openRecords({ world }: { world: World }) {
       const facts = decideOn(current);
       const { row, events } = tx.decide(calls, current, facts, by);
       const because = { ...by, causationId: events.at(-1)?.id ?? null };
+      if (events.length > 0) await tripBreaker(tx, row, because);
       const hasEnded = facts.some(({ type }) => ends(type));
       const isUntaken = facts.some((fact) => fact.type === 'call.rejected' && fact.data.retryable);
       const answered = facts.some(({ type }) => type === 'call.answered');
@@ -57,9 +59,15 @@ export function openRecords({ world }: { world: World }) {
   };
 }
 
-/** Facts that end a call, or tell its task that somebody answered, are recorded with what else they change, and not alone. */
-const unlessShared = (call: Call, facts: Fact[]): Fact[] =>
-  facts.some(({ type }) => ends(type) || (call.taskId !== null && type === 'call.answered')) ? [] : facts;
+/** Facts that may change a number, a task or a run are recorded with what they change there, and not alone. */
+const unlessShared = (call: Call, facts: Fact[]): Fact[] => (facts.some(isShared(call)) ? [] : facts);
+
+const isShared =
+  ({ taskId, campaignRunId }: Call) =>
+  ({ type }: Fact): boolean =>
+    ends(type) ||
+    (taskId !== null && type === 'call.answered') ||
+    (campaignRunId !== null && type === 'call.uncertain');
 
 interface Conclusion {
   call: Call;
@@ -107,11 +115,15 @@ async function sequelFor(tx: Transaction, task: OutboundTask, conclusion: Conclu
   return type ? { becomes: 'cancelled', counted: sequel.counted, reason: type } : sequel;
 }
 
-/** The event that has made a task pointless while it was attempted; null: none has. */
-async function pointlessSince(tx: Transaction, { workspaceId, patientId, ...task }: OutboundTask) {
-  if (task.cancelOn.length === 0) return null;
+/**
+ * The event that has made a task pointless while it was attempted; null: none has. Told by the order of storage, which
+ * the patient's lock keeps: a clock that differs by a little would miss what came just then.
+ */
+async function pointlessSince(tx: Transaction, { id, workspaceId, patientId, cancelOn }: OutboundTask) {
+  if (cancelOn.length === 0) return null;
   const [event] = await tx.query<{ type: string }>(sql`
-    select type from event where workspace_id = ${workspaceId} and patient_id = ${patientId}
-      and type = any(${task.cancelOn}) and recorded_at >= ${task.lastAttemptAt} limit 1`);
+    select type from event where workspace_id = ${workspaceId} and patient_id = ${patientId} and type = any(${cancelOn})
+      and position > (select max(position) from event
+        where workspace_id = ${workspaceId} and entity_id = ${id} and type = 'outbound.dispatched') limit 1`);
   return event?.type ?? null;
 }

@@ -1,7 +1,8 @@
 import { sql } from 'kysely';
-import type { OutboundTask } from '../domain/task.ts';
+import { noQueue, type OutboundTask } from '../domain/task.ts';
 import type { PhoneNumber, Workspace } from '../domain/workspace.ts';
 import type { Transaction } from '../world.ts';
+import { runRooms } from './due.ts';
 
 /** The window of a source number's limit, in milliseconds. */
 const windowMs = 60_000;
@@ -31,11 +32,14 @@ export async function roomFor(tx: Transaction, due: OutboundTask[], limits: Limi
   const numbers = await numbersOf(tx, due, limits);
   const numberOf = (task: OutboundTask) => numbers.get(`${task.workspaceId} ${task.phoneFrom}`);
   const linesLeft = (task: OutboundTask) => lines.get(task.workspaceId) ?? Infinity;
+  const runs = await runsOf(tx, due, limits.now);
+  const runLeft = ({ queueId }: OutboundTask) => (queueId === noQueue ? Infinity : (runs.get(queueId) ?? 0));
   return {
     isAble: (task) => numberOf(task)?.isAble ?? false,
-    isLeft: (task) => linesLeft(task) > 0 && (numberOf(task)?.left ?? 1) > 0,
+    isLeft: (task) => linesLeft(task) > 0 && runLeft(task) > 0 && (numberOf(task)?.left ?? 1) > 0,
     take: (task) => {
       lines.set(task.workspaceId, linesLeft(task) - 1);
+      runs.set(task.queueId, runLeft(task) - 1);
       numberOf(task)!.left -= 1;
     },
   };
@@ -56,6 +60,18 @@ async function linesOf(tx: Transaction, workspaces: Workspace[]): Promise<Map<st
     where workspace_id = any(${ids}) and status in ('QUEUED', 'RINGING', 'IN_PROGRESS', 'UNCERTAIN') group by 1`);
   for (const { id, calls } of open) limits.set(id, limits.get(id)! - calls);
   return limits;
+}
+
+/** What campaigns' runs may call now. Who cannot be locked is held, stopped or told how far it is just now: its tasks wait. */
+async function runsOf(tx: Transaction, due: OutboundTask[], now: Date): Promise<Map<string, number>> {
+  const ids = [...new Set(due.map(({ queueId }) => queueId))].filter((id) => id !== noQueue);
+  if (ids.length === 0) return new Map();
+  const locked = await tx.query<{ id: string }>(
+    sql`select id from campaign_run where id = any(${ids}) order by id for update skip locked`,
+  );
+  const held = sql`select unnest(${locked.map(({ id }) => id)}::uuid[])`;
+  const rooms = await tx.query<{ id: string; room: number }>(runRooms(held, now));
+  return new Map(rooms.map(({ id, room }) => [id, room]));
 }
 
 async function numbersOf(tx: Transaction, due: OutboundTask[], { now, callsPerMinute }: Limits) {

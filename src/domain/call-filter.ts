@@ -19,7 +19,7 @@ export function fits(call: Call, filter: CallFilter): boolean {
     (!filter.statuses || filter.statuses.includes(call.status)) &&
     (!filter.origins || filter.origins.includes(call.origin)) &&
     (filter.patientId == null || filter.patientId === call.patientId) &&
-    filter.campaignId == null && // no call belongs to a campaign yet
+    (filter.campaignId == null || filter.campaignId === call.campaignId) &&
     (filter.tag == null || call.tags.includes(filter.tag)) &&
     metadata.every(([key, value]) => call.metadata[key] === value) &&
     (filter.since == null || call.queuedAt >= filter.since) &&
@@ -37,5 +37,5 @@ export const conditions = (filter: CallFilter) => ({
   ...(filter.since || filter.until
     ? { queuedAt: { from: filter.since ?? undefined, until: filter.until ?? undefined } }
     : {}),
-  ...(filter.campaignId == null ? {} : { status: { in: [] } }),
+  ...(filter.campaignId == null ? {} : { campaignId: { eq: filter.campaignId } }),
 });

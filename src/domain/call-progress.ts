@@ -9,6 +9,7 @@ import {
   type CallStatus,
   type Ended,
   type Fact,
+  type Rejection,
   type Via,
 } from './call.ts';
 import { StateRefusal } from './refusal.ts';
@@ -33,7 +34,7 @@ export const listLagMs = 60_000;
 /** What the carrier answered when it was asked to dial. */
 export type Answer =
   | { outcome: 'accepted'; sid: string }
-  | { outcome: 'rejected'; carrierCode: string | null; message: string; retryable: boolean; reached: boolean }
+  | ({ outcome: 'rejected' } & Rejection)
   | { outcome: 'unknown'; cause: string };
 
 /** Records the carrier's answer. What a callback told in the meantime stands: an answer never lowers a status. */
@@ -41,8 +42,7 @@ export function answer(call: Call, given: Answer): Fact[] {
   if (given.outcome === 'accepted') return accept(call, given.sid, 'answer');
   if (call.sid !== null || isOver(call)) return [];
   const { outcome, ...data } = given;
-  if (outcome === 'rejected')
-    return [{ type: 'call.rejected', data: data as Omit<typeof given & { outcome: 'rejected' }, 'outcome'> }];
+  if (outcome === 'rejected') return [{ type: 'call.rejected', data: data as Rejection }];
   return call.status === 'UNCERTAIN' ? [] : [{ type: 'call.uncertain', data: data as { cause: string } }];
 }
 

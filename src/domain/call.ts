@@ -21,7 +21,10 @@
  */
 import { defineEntity, p, type InferEntity } from '@mikro-orm/core';
 import type { ContactDecision, LegalBasis, Purpose } from './consent.ts';
-import { rowColumns, type Event, type Fact as AnyFact } from './event.ts';
+import type { Ended, Fact, Intent, Rejection } from './call-fact.ts';
+import { partialIndex, rowColumns, type Event } from './event.ts';
+
+export type { Ended, Fact, Intent, Rejection, Via } from './call-fact.ts';
 
 export const entityType = 'CALL';
 export const foldVersion = 1;
@@ -51,33 +54,7 @@ export const answerers = ['HUMAN', 'MACHINE', 'FAX', 'UNKNOWN'] as const;
 /** One of `answerers`. */
 export type AnsweredBy = (typeof answerers)[number];
 
-/** What is known when a call is asked for; fixed from then on. */
-export interface Intent {
-  origin: CallOrigin;
-  patientId: string;
-  contactId: string;
-  phoneTo: string;
-  phoneFrom: string;
-  reason: string;
-  goal: string | null;
-  systemPrompt: string | null;
-  welcomeMessage: string | null;
-  purpose: Purpose;
-  tags: string[];
-  metadata: Record<string, string>;
-  variables: Record<string, string>;
-  serviceId: string | null;
-  useCaseId: string | null;
-  /** The task that it is an attempt at; null: none. */
-  taskId: string | null;
-  derivedFromId: string | null;
-  /** The first call of the chain of callbacks; its own id where it begins one. */
-  chainId: string;
-  requestedBy: string;
-  callbackUrl: string | null;
-  basis: LegalBasis | null;
-  decision: ContactDecision;
-}
+const isOpen = `status in ('QUEUED', 'RINGING', 'IN_PROGRESS', 'UNCERTAIN')`;
 
 /** A call: the fold of its events. */
 export const table = defineEntity({
@@ -106,6 +83,8 @@ export const table = defineEntity({
     serviceId: p.uuid().nullable(),
     useCaseId: p.uuid().nullable(),
     taskId: p.uuid().nullable(),
+    campaignId: p.uuid().nullable(),
+    campaignRunId: p.uuid().nullable(),
     derivedFromId: p.uuid().nullable(),
     chainId: p.uuid(),
     requestedBy: p.text(),
@@ -124,6 +103,12 @@ export const table = defineEntity({
     { name: 'call_sid', properties: ['sid', 'workspaceId'] },
     { name: 'call_patient', properties: ['workspaceId', 'patientId', 'id'] },
     { name: 'call_task', properties: ['workspaceId', 'taskId', 'id'] },
+    partialIndex('call_campaign', 'call (workspace_id, campaign_id, id)', `campaign_id is not null`),
+    partialIndex(
+      'call_run',
+      'call (workspace_id, campaign_run_id, queued_at)',
+      `campaign_run_id is not null`,
+    ),
     { name: 'call_chain', properties: ['workspaceId', 'chainId', 'id'] },
     { name: 'call_status', properties: ['workspaceId', 'status', 'id'] },
     { name: 'call_source', properties: ['workspaceId', 'phoneFrom', 'queuedAt'] },
@@ -132,42 +117,12 @@ export const table = defineEntity({
       name: 'call_metadata',
       expression: 'create index call_metadata on call using gin (metadata jsonb_path_ops)',
     },
-    {
-      name: 'call_open',
-      expression: `create index call_open on call (status_at) where status in ('QUEUED', 'RINGING', 'IN_PROGRESS', 'UNCERTAIN')`,
-    },
-    {
-      name: 'call_open_contact',
-      expression: `create index call_open_contact on call (workspace_id, contact_id) where status in ('QUEUED', 'RINGING', 'IN_PROGRESS', 'UNCERTAIN')`,
-    },
+    partialIndex('call_open', 'call (status_at)', isOpen),
+    partialIndex('call_open_contact', 'call (workspace_id, contact_id)', isOpen),
   ],
 });
 /** One call. */
 export interface Call extends InferEntity<typeof table> {}
-
-/** How the carrier's knowledge reached us: its answer, its callback, or our own question. */
-export type Via = 'answer' | 'callback' | 'lookup';
-
-/** How a call ended. */
-export type Ended = { endedReason: string; durationSeconds?: number; answeredBy?: AnsweredBy; via: Via };
-/** What can happen to a call. */
-export type Fact = AnyFact &
-  (
-    | { type: 'outbound.initiated'; data: Intent }
-    | { type: 'call.accepted'; data: { sid: string; via: Via } }
-    | {
-        type: 'call.rejected';
-        data: { carrierCode: string | null; message: string; retryable: boolean; reached: boolean };
-      }
-    | { type: 'call.uncertain'; data: { cause: string } }
-    | { type: 'call.ringing'; data: { via: Via } }
-    | { type: 'call.answered'; data: { via: Via } }
-    | { type: 'call.machine_detected'; data: { answeredBy: AnsweredBy; detail: string } }
-    | {
-        type: 'call.completed' | 'call.busy' | 'call.no_answer' | 'call.failed' | 'call.canceled';
-        data: Ended;
-      }
-  );
 
 /** Ranks: a status may only be followed by one of a higher rank; the highest is terminal. */
 export const rank: Record<CallStatus, number> = {
@@ -218,6 +173,8 @@ export const blank = (id: string, workspaceId: string): Call => ({
   serviceId: null,
   useCaseId: null,
   taskId: null,
+  campaignId: null,
+  campaignRunId: null,
   derivedFromId: null,
   chainId: id,
   requestedBy: '',
@@ -287,5 +244,8 @@ function ended(call: Call, data: Ended, at: Date): Call {
   };
 }
 
-const rejection = (data: { carrierCode: string | null; reached: boolean }) =>
-  data.reached ? `carrier_rejected${data.carrierCode ? `_${data.carrierCode}` : ''}` : 'carrier_unavailable';
+const rejection = (data: Rejection) =>
+  data.withheld ??
+  (data.reached
+    ? `carrier_rejected${data.carrierCode ? `_${data.carrierCode}` : ''}`
+    : 'carrier_unavailable');

@@ -148,6 +148,12 @@ export const rowColumns = {
   foldVersion: p.integer(),
 };
 
+/** An index over some of a table's rows. */
+export const partialIndex = (name: string, on: string, where: string) => ({
+  name,
+  expression: `create index ${name} on ${on} where ${where}`,
+});
+
 /** What the world needs to know about a kind of entity. A domain module is one: `import * as calls from './call.ts'`. */
 export interface Kind<R extends Row, F extends Fact> {
   readonly entityType: EntityType;

@@ -11,6 +11,11 @@ export function distance(a: string, b: string): number {
   return row[b.length]!;
 }
 
+/** How much of a name is compared: whoever sends an endless one must not hold up everybody else. */
+const compared = 100;
+
 /** The name that was probably meant. */
 export const nearest = (name: string, names: readonly string[]): string =>
-  names.toSorted((a, b) => distance(name, a) - distance(name, b))[0] ?? '';
+  names
+    .map((meant) => ({ meant, far: distance(name.slice(0, compared), meant) }))
+    .toSorted((a, b) => a.far - b.far)[0]?.meant ?? '';

@@ -3,6 +3,7 @@ import { believe, believed, isNews, type Beliefs } from './belief.ts';
 import type { Channel } from './consent.ts';
 import { rowColumns, type Event, type Fact as AnyFact } from './event.ts';
 import type { LocalWindow } from './hours.ts';
+import { phoneKindOf, type PhoneKind } from './phone.ts';
 import type { Whereabouts } from './zone.ts';
 
 export const entityType = 'PATIENT';
@@ -25,6 +26,8 @@ export const table = defineEntity({
     name: p.text(),
     birthDate: p.date().nullable(),
     phone: p.text().nullable(),
+    /** What the number is good for; null: there is none. */
+    phoneKind: p.text().$type<PhoneKind>().nullable(),
     language: p.text().nullable(),
     timeZone: p.text().nullable(),
     beliefs: p.json().$type<Beliefs>(),
@@ -118,6 +121,7 @@ export const blank = (id: string, workspaceId: string): Patient => ({
   name: '',
   birthDate: null,
   phone: null,
+  phoneKind: null,
   language: null,
   timeZone: null,
   beliefs: {},
@@ -263,8 +267,11 @@ function learn(patient: Patient, values: Record<string, string>, event: Event): 
   for (const [key, value] of Object.entries(values)) beliefs = believe(beliefs, key, { value, ...mark });
   const columns = Object.fromEntries(columnKeys.map((key) => [key, believed(beliefs, key)]));
   const next = { ...patient, ...columns, beliefs, name: believed(beliefs, 'name') ?? '' };
-  return { ...next, searchTerms: searchTermsOf(next) };
+  const phoneKind = next.phone === patient.phone ? patient.phoneKind : kindOf(next.phone);
+  return { ...next, phoneKind, searchTerms: searchTermsOf(next) };
 }
+
+const kindOf = (phone: string | null | undefined): PhoneKind | null => (phone ? phoneKindOf(phone) : null);
 
 function searchTermsOf({ name, phone }: Patient): string[] {
   const digits = phone?.slice(1) ?? '';

@@ -12,3 +12,12 @@ export const isValid = (phone: string): boolean => parsePhoneNumberFromString(ph
 /** Whether a number may be dialled at all, whoever it belongs to. */
 export const isAllowed = (phone: string): boolean =>
   !barred.has(parsePhoneNumberFromString(phone)?.getType() ?? '');
+
+/** What a number is good for: OPEN may be dialled, BARRED never is, INVALID cannot have been assigned. */
+export type PhoneKind = 'OPEN' | 'BARRED' | 'INVALID';
+
+/** The kind of a number, as the gate judges it. */
+export function phoneKindOf(phone: string): PhoneKind {
+  if (!isValid(phone)) return 'INVALID';
+  return isAllowed(phone) ? 'OPEN' : 'BARRED';
+}

@@ -21,7 +21,7 @@ export function conditions(filter: TaskFilter) {
   return {
     ...(statuses ? { status: { in: statuses } } : {}),
     ...(dueBefore ? { nextAttemptAt: { lt: dueBefore } } : {}),
-    ...(priorityAtMost == null ? {} : { priority: { lt: priorityAtMost + 1 } }),
+    ...(priorityAtMost == null ? {} : { priority: { lt: Math.min(priorityAtMost, 10) + 1 } }),
     ...Object.fromEntries(
       named.map(([name, value]) => [name, id.test(value!) ? { eq: value } : { in: [] as string[] }]),
     ),

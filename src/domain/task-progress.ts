@@ -23,15 +23,8 @@
  */
 import type { ContactBlock, ContactDecision } from './consent.ts';
 import { InputRefusal, NotFoundRefusal, StateRefusal } from './refusal.ts';
-import {
-  waiting,
-  type Attempt,
-  type Fact,
-  type Next,
-  type OutboundTask,
-  type TaskStatus,
-  type Wanted,
-} from './task.ts';
+import { leaseMs, waiting, type OutboundTask, type TaskStatus } from './task.ts';
+import type { Attempt, Fact, Next, Wanted } from './task-fact.ts';
 
 /** Records that someone is to be reached. */
 export const schedule = (_task: OutboundTask, wanted: Wanted): Fact[] => [
@@ -81,8 +74,7 @@ export const isOver = ({ status }: Pick<OutboundTask, 'status'>): boolean =>
 export const isWaiting = ({ status }: Pick<OutboundTask, 'status'>): boolean =>
   (waiting as readonly TaskStatus[]).includes(status);
 
-/** For how long an attempt may go on, in milliseconds: the longest call and ring, and time to look its end up. */
-export const leaseMs = 900_000;
+export { leaseMs };
 
 /** Why a task is over without being achieved. */
 export interface Ending {
@@ -154,7 +146,9 @@ export function endAttempt(
   sequel: Sequel,
 ): Fact[] {
   if (!isAttemptedBy(task, callId)) return [];
-  if (sequel.becomes === 'completed') return [{ type: 'outbound.completed', data: { callId, outcome } }];
+  // A callback that was lost leaves no gap: what was completed had been answered.
+  if (sequel.becomes === 'completed')
+    return [...run(task, callId), { type: 'outbound.completed', data: { callId, outcome } }];
   const { becomes, counted } = sequel;
   if (becomes === 'scheduled') {
     const { nextAttemptAt, nextAttemptReason } = sequel;
@@ -175,7 +169,7 @@ export const timeOut = (task: OutboundTask, now: Date): Fact[] =>
     : [];
 
 /** Refuses ILLEGAL_TRANSITION unless the task waits, and NOT_FOUND where there is none. */
-function mustWait(task: OutboundTask, verb: string): void {
+export function mustWait(task: OutboundTask, verb: string): void {
   if (task.version === 0) throw noSuchTask(task.id);
   if (isWaiting(task)) return;
   const message = isOver(task)

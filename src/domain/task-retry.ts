@@ -1,8 +1,10 @@
 import { dayAt, dayMs, stretchesOf } from './calendar.ts';
 import type { Call } from './call.ts';
 import type { ContactBlock, ContactDecision } from './consent.ts';
-import type { Next, OutboundTask } from './task.ts';
+import { startOfAttempt, type OutboundTask } from './task.ts';
+import type { Next } from './task-fact.ts';
 import { passes, type Ending, type Sequel } from './task-progress.ts';
+import { sentence, wordsOfBlocks, wordsOfDuration, wordsOfOutcome } from './task-words.ts';
 
 /** What is asked of the end of an attempt, or of a block: the rest of it is the task's own. */
 export interface Circumstances {
@@ -51,9 +53,9 @@ export function verdictOf(
   }
 }
 
-/** How an attempt ended, in one word: the call's ended reason, and whether a machine had answered. */
+/** How an attempt ended, in one word: the call's ended reason, and whether no person had answered. */
 export const outcomeOf = ({ endedReason, answeredBy }: Pick<Call, 'endedReason' | 'answeredBy'>): string =>
-  `${endedReason ?? 'unknown'}${answeredBy === 'MACHINE' ? '_by_machine' : ''}`;
+  `${endedReason ?? 'unknown'}${answeredBy === 'MACHINE' || answeredBy === 'FAX' ? `_by_${answeredBy.toLowerCase()}` : ''}`;
 
 /** What follows from the end of an attempt. `isUntaken`: the carrier did not take it, and may take the next one. */
 export function sequelOf(
@@ -62,19 +64,22 @@ export function sequelOf(
   circumstances: Circumstances,
 ): Sequel {
   const counted = !call.isUntaken;
-  const outcome = outcomeOf(call);
+  const outcome = wordsOfOutcome(outcomeOf(call));
   const verdict = call.isUntaken ? 'retry' : verdictOf(call, null);
   if (verdict === 'done') return { becomes: 'completed' };
-  if (verdict === 'give up') return { becomes: 'failed', counted, reason: words(outcome) };
+  if (verdict === 'give up') return { becomes: 'failed', counted, reason: outcome };
   if (counted && task.attempts >= task.maxAttempts) {
-    return { becomes: 'failed', counted, reason: `${words(outcome)}, and no attempts are left` };
+    return { becomes: 'failed', counted, reason: `${outcome}, and no attempts are left` };
   }
   const waitMs = counted ? backoffMs(task) : untakenMs(task);
   const earliest = Math.max(circumstances.now.getTime() + waitMs, task.scheduledFor.getTime());
-  const told = counted
-    ? `Attempt ${task.attempts} of ${task.maxAttempts}: ${words(outcome)}. Next after ${duration(waitMs)}`
-    : `The carrier did not take the call. Next after ${duration(waitMs)}`;
-  const plan = planFrom(task, new Date(earliest), { ...circumstances, told });
+  const plan = planFrom(task, new Date(earliest), {
+    ...circumstances,
+    told: counted
+      ? `attempt ${task.attempts} of ${task.maxAttempts}: ${outcome}`
+      : 'the carrier did not take the call',
+    lastAt: counted ? startOfAttempt(task) : task.lastAttemptAt,
+  });
   return 'becomes' in plan ? { counted, ...plan } : { becomes: 'scheduled', counted, ...plan };
 }
 
@@ -84,10 +89,10 @@ export function afterBlock(
   decision: ContactDecision,
   circumstances: Circumstances,
 ): Next | Ending {
-  const told = sentence(decision.blocks);
+  const told = wordsOfBlocks(decision.blocks);
   const isBusy = decision.blocks.some((reason) => busy.has(reason));
   const from = new Date(circumstances.now.getTime() + (isBusy ? busyMs : 0));
-  return planFrom(task, from, { ...circumstances, told });
+  return planFrom(task, from, { ...circumstances, told, lastAt: task.lastAttemptAt });
 }
 
 /** Blocks by an attempt that is under way: it is over in minutes. */
@@ -96,12 +101,20 @@ const busy = new Set<ContactBlock>(['ACTIVE_CONTACT', 'OUTCOME_UNCERTAIN']);
 /** When a number that is being attempted is asked for again, in milliseconds. */
 const busyMs = 60_000;
 
+/** What a plan is made from. */
+interface Planning extends Circumstances {
+  /** What happened, in words. */
+  told: string;
+  /** When the person was last attempted; null: not yet. */
+  lastAt: Date | null | undefined;
+}
+
 /** The first lawful time from an instant on, in another part of the day than the last attempt; or why there is none. */
-function planFrom(task: OutboundTask, from: Date, asked: Circumstances & { told: string }): Next | Ending {
-  const { decisionAt, zone, told } = asked;
+function planFrom(task: OutboundTask, from: Date, asked: Planning): Next | Ending {
+  const { decisionAt, zone, told, now } = asked;
   const decision = decisionAt(from);
   const forGood = decision.blocks.filter((reason) => !passes(reason));
-  if (forGood.length > 0) return { becomes: 'failed', reason: words(sentence(forGood)) };
+  if (forGood.length > 0) return { becomes: 'failed', reason: wordsOfBlocks(forGood) };
   const until = task.validUntil?.getTime() ?? Infinity;
   const open = (at: Date) => {
     const { nextAllowedAt } = decisionAt(at);
@@ -110,18 +123,18 @@ function planFrom(task: OutboundTask, from: Date, asked: Circumstances & { told:
   };
   const first = from.getTime() < until ? open(from) : null;
   if (!first) {
-    const reason = `${told.replace(/\.$/, '')}, and nobody may be contacted any more before the task's time is over`;
-    return {
-      becomes: decision.nextAllowedAt === null && until === Infinity ? 'failed' : 'timed_out',
-      reason,
-    };
+    if (until === Infinity)
+      return { becomes: 'failed', reason: `${told}, and calls are not allowed at any time to come` };
+    const reason = `${told}, and calls are not allowed again before the time of the task is over`;
+    return { becomes: 'timed_out', reason };
   }
-  const at = inAnotherPart(first, task.lastAttemptAt ?? null, { zone, open });
+  const at = inAnotherPart(first, asked.lastAt ?? null, { zone, open });
   const why = [
-    ...(first.getTime() > from.getTime() ? ['when calls are allowed'] : []),
-    ...(at.getTime() > first.getTime() ? ['at another part of the day than the last attempt'] : []),
+    ...(from > now ? [`after ${wordsOfDuration(from.getTime() - now.getTime())}`] : []),
+    ...(first > from ? ['when calls are allowed'] : []),
+    ...(at > first ? ['at another time of day'] : []),
   ];
-  const nextAttemptReason = `${[told.replace(/\.$/, ''), ...why].join(', ')}.`;
+  const nextAttemptReason = `${sentence(told)} Next try ${why.join(', ') || 'at once'}.`;
   return { nextAttemptAt: at.toISOString(), nextAttemptReason };
 }
 
@@ -146,13 +159,14 @@ function inAnotherPart(
 
 const partMs = 7_200_000;
 
-/** The two-hour part of the local day that an instant lies in, 0 to 11, and when its clock next leaves it. */
+/** The two-hour part of the local day that an instant lies in, 0 to 11, and when it ends: at the latest when the clock is changed. */
 export function partOf(at: Date, zone: string): { part: number; endsAt: Date } {
   const day = dayAt(at.getTime(), zone);
   const stretch = stretchesOf(day, zone).findLast(({ from }) => from <= at.getTime());
   const wall = at.getTime() + (stretch?.offset ?? 0) - day * dayMs;
   const part = Math.floor(wall / partMs);
-  return { part, endsAt: new Date(at.getTime() + (part + 1) * partMs - wall) };
+  const endsAt = at.getTime() + (part + 1) * partMs - wall;
+  return { part, endsAt: new Date(Math.min(endsAt, stretch?.until ?? endsAt)) };
 }
 
 /** How long is waited at the most, in milliseconds: a week. */
@@ -165,17 +179,3 @@ export const backoffMs = ({ backoffSeconds, attempts, priority }: OutboundTask):
 /** How long a carrier that takes no calls is left alone: 15 seconds, doubled each time, up to 15 minutes. */
 const untakenMs = ({ untaken }: OutboundTask): number =>
   Math.min(900_000, 15_000 * 2 ** Math.min(untaken, 10));
-
-const words = (name: string) => name.replaceAll('_', ' ').toLowerCase();
-
-const sentence = (blocks: ContactBlock[]): string => {
-  const text = blocks.map(words).join(', ');
-  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
-};
-
-function duration(milliseconds: number): string {
-  const seconds = Math.round(milliseconds / 1000);
-  if (seconds < 120) return `${seconds} s`;
-  const minutes = Math.round(seconds / 60);
-  return minutes < 120 ? `${minutes} min` : `${Math.round(minutes / 60)} h`;
-}

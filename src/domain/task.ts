@@ -2,8 +2,9 @@
 import { defineEntity, p, type InferEntity } from '@mikro-orm/core';
 import type { CallOrigin } from './call.ts';
 import type { Channel, ContactDecision, Purpose } from './consent.ts';
-import { rowColumns, type Event, type Fact as AnyFact } from './event.ts';
+import { partialIndex, rowColumns, type Event } from './event.ts';
 import type { LocalWindow } from './hours.ts';
+import type { Dispatched, Fact, Next } from './task-fact.ts';
 
 export const entityType = 'OUTBOUND_TASK';
 export const foldVersion = 1;
@@ -25,35 +26,8 @@ export type TaskStatus = (typeof statuses)[number];
 /** Those that wait for their next attempt. */
 export const waiting = ['SCHEDULED', 'SNOOZED'] as const satisfies TaskStatus[];
 
-/** What is known when a task is scheduled. Instants are ISO strings, because it is stored as JSON. */
-export interface Wanted {
-  patientId: string;
-  phone: string;
-  /** Whether the number was named; else the task follows the patient's own as it changes. */
-  isPhoneNamed: boolean;
-  /** The caller ID, resolved at once. */
-  phoneFrom: string;
-  channel: Channel;
-  reason: string;
-  goal: string | null;
-  purpose: Purpose;
-  /** 1 is the most urgent, 10 the least. */
-  priority: number;
-  scheduledFor: string;
-  window: LocalWindow | null;
-  validUntil: string | null;
-  maxAttempts: number;
-  backoffSeconds: number;
-  serviceId: string | null;
-  campaignId: string | null;
-  triggerId: string | null;
-  origin: CallOrigin;
-  tags: string[];
-  metadata: Record<string, string>;
-  /** Types of events on this patient that make it pointless. */
-  cancelOn: string[];
-  requestedBy: string;
-}
+/** The queue of a task that belongs to no campaign's run. */
+export const noQueue = '00000000-0000-0000-0000-000000000000';
 
 /** A task: the fold of its events. */
 export const table = defineEntity({
@@ -83,7 +57,7 @@ export const table = defineEntity({
     /** Attempts in a row that the carrier did not take: they are not counted, and wait longer and longer. */
     untaken: p.integer(),
     lastCallId: p.uuid().nullable(),
-    /** When an attempt was last made; null when the carrier did not take it. */
+    /** When the last attempt that has ended was made; one that the carrier did not take is none. */
     lastAttemptAt: p.datetime().nullable(),
     lastOutcome: p.text().nullable(),
     decision: p.json().$type<ContactDecision>().nullable(),
@@ -94,6 +68,8 @@ export const table = defineEntity({
     serviceId: p.uuid().nullable(),
     campaignId: p.uuid().nullable(),
     triggerId: p.uuid().nullable(),
+    /** The campaign's run that it is paced with; `noQueue`: none. */
+    queueId: p.uuid(),
     origin: p.text().$type<CallOrigin>(),
     tags: p.array().columnType('text[]').$type<string[]>(),
     metadata: p.json().$type<Record<string, string>>(),
@@ -105,80 +81,41 @@ export const table = defineEntity({
     { name: 'task_patient', properties: ['workspaceId', 'patientId', 'id'] },
     { name: 'task_status', properties: ['workspaceId', 'status', 'id'] },
     { name: 'task_priority', properties: ['workspaceId', 'priority', 'id'] },
-    {
-      name: 'task_next',
-      expression: `create index task_next on outbound_task (workspace_id, next_attempt_at) where next_attempt_at is not null`,
-    },
-    {
-      name: 'task_campaign',
-      expression: `create index task_campaign on outbound_task (workspace_id, campaign_id, id) where campaign_id is not null`,
-    },
-    {
-      name: 'task_trigger',
-      expression: `create index task_trigger on outbound_task (workspace_id, trigger_id, id) where trigger_id is not null`,
-    },
-    {
-      // What is due is found by caller ID and priority, however many wait.
-      name: 'task_due',
-      expression: `create index task_due on outbound_task (workspace_id, phone_from, priority, next_attempt_at) where status in ('SCHEDULED', 'SNOOZED')`,
-    },
-    {
-      name: 'task_lease',
-      expression: `create index task_lease on outbound_task (lease_until) where status in ('DISPATCHED', 'RUNNING')`,
-    },
-    {
-      name: 'task_phone',
-      expression: `create index task_phone on outbound_task (workspace_id, phone) where status in ('SCHEDULED', 'SNOOZED')`,
-    },
-    {
-      name: 'task_cancel_on',
-      expression: `create index task_cancel_on on outbound_task (workspace_id, patient_id) where status in ('SCHEDULED', 'SNOOZED') and cancel_on <> '{}'`,
-    },
+    partialIndex('task_next', 'outbound_task (workspace_id, next_attempt_at)', `next_attempt_at is not null`),
+    partialIndex('task_campaign', 'outbound_task (workspace_id, campaign_id, id)', `campaign_id is not null`),
+    // Where the members of a run are.
+    partialIndex('task_queue', 'outbound_task (workspace_id, queue_id, status)', `campaign_id is not null`),
+    partialIndex('task_trigger', 'outbound_task (workspace_id, trigger_id, id)', `trigger_id is not null`),
+    // What is due is found by caller ID and priority, however many wait.
+    partialIndex(
+      'task_due',
+      'outbound_task (workspace_id, phone_from, queue_id, priority, next_attempt_at)',
+      `status in ('SCHEDULED', 'SNOOZED')`,
+    ),
+    partialIndex('task_lease', 'outbound_task (lease_until)', `status in ('DISPATCHED', 'RUNNING')`),
+    partialIndex('task_phone', 'outbound_task (workspace_id, phone)', `status in ('SCHEDULED', 'SNOOZED')`),
+    partialIndex(
+      'task_cancel_on',
+      'outbound_task (workspace_id, patient_id)',
+      `status in ('SCHEDULED', 'SNOOZED') and cancel_on <> '{}'`,
+    ),
   ],
 });
 /** One task. */
 export interface OutboundTask extends InferEntity<typeof table> {}
 
-/** When it is tried next, and why then. */
-export interface Next {
-  /** ISO instant. */
-  nextAttemptAt: string;
-  nextAttemptReason: string;
-}
-
-/** An attempt that is about to be made. */
-export interface Attempt {
-  callId: string;
-  phone: string;
-  decision: ContactDecision;
-  /** The first call of the chain that it belongs to. */
-  chainId: string;
-}
-
-/** What can happen to a task. */
-export type Fact = AnyFact &
-  (
-    | { type: 'outbound.scheduled'; data: Wanted }
-    | { type: 'outbound.rescheduled'; data: Next & { scheduledFor: string } }
-    | { type: 'outbound.snoozed'; data: Next }
-    | { type: 'outbound.blocked'; data: { decision: ContactDecision } & (Next | Record<keyof Next, null>) }
-    | {
-        type: 'outbound.dispatched';
-        data: Attempt & { attempt: number; leaseUntil: string };
-      }
-    | { type: 'outbound.running'; data: { callId: string } }
-    | {
-        type: 'outbound.attempt_failed';
-        data: {
-          callId: string;
-          outcome: string;
-          /** False when nothing was dialled: such an attempt does not count. */
-          counted: boolean;
-        } & (Next | Record<keyof Next, null>);
-      }
-    | { type: 'outbound.completed'; data: { callId: string; outcome: string } }
-    | { type: 'outbound.failed' | 'outbound.timed_out' | 'outbound.cancelled'; data: { reason: string } }
-  );
+/** What belongs to nobody. */
+const unattributed = {
+  serviceId: null,
+  campaignId: null,
+  triggerId: null,
+  queueId: noQueue,
+  origin: 'TASK' as const,
+  tags: [],
+  metadata: {},
+  cancelOn: [],
+  requestedBy: '',
+};
 
 export const blank = (id: string, workspaceId: string): OutboundTask => ({
   id,
@@ -210,27 +147,25 @@ export const blank = (id: string, workspaceId: string): OutboundTask => ({
   decision: null,
   leaseUntil: null,
   chainId: null,
-  serviceId: null,
-  campaignId: null,
-  triggerId: null,
-  origin: 'TASK',
-  tags: [],
-  metadata: {},
-  cancelOn: [],
-  requestedBy: '',
+  ...unattributed,
   createdAt: new Date(0),
 });
 
 export function evolve(task: OutboundTask, event: Event<Fact>): OutboundTask {
   const { type, data } = event as unknown as Fact;
-  const at = event.effectiveAt;
   switch (type) {
     case 'outbound.scheduled': {
       const { scheduledFor, validUntil, ...wanted } = data;
       const due = { scheduledFor: new Date(scheduledFor), nextAttemptAt: new Date(scheduledFor) };
-      const until = validUntil === null ? null : new Date(validUntil);
-      const nextAttemptReason = 'Scheduled for then.';
-      return { ...task, ...wanted, ...due, validUntil: until, nextAttemptReason, createdAt: at };
+      const until = { validUntil: validUntil === null ? null : new Date(validUntil) };
+      return {
+        ...task,
+        ...wanted,
+        ...due,
+        ...until,
+        nextAttemptReason: 'Scheduled for then.',
+        createdAt: event.effectiveAt,
+      };
     }
     case 'outbound.rescheduled':
       return { ...next(task, data), status: 'SCHEDULED', scheduledFor: new Date(data.scheduledFor) };
@@ -239,13 +174,13 @@ export function evolve(task: OutboundTask, event: Event<Fact>): OutboundTask {
     case 'outbound.blocked':
       return { ...next(task, data), status: 'SCHEDULED', decision: data.decision, lastOutcome: 'blocked' };
     case 'outbound.dispatched':
-      return dispatched(task, data, at);
+      return dispatched(task, data);
     case 'outbound.running':
       return { ...task, status: 'RUNNING' };
     case 'outbound.attempt_failed': {
       const attempts = data.counted ? task.attempts : task.attempts - 1;
       const untaken = data.counted ? 0 : task.untaken + 1;
-      const lastAttemptAt = data.counted ? task.lastAttemptAt : null;
+      const lastAttemptAt = data.counted ? startOfAttempt(task) : task.lastAttemptAt;
       const again = { ...next(task, data), leaseUntil: null, status: 'SCHEDULED' as const };
       return { ...again, attempts, untaken, lastAttemptAt, lastOutcome: data.outcome };
     }
@@ -255,6 +190,13 @@ export function evolve(task: OutboundTask, event: Event<Fact>): OutboundTask {
       return over(task, endings[type]);
   }
 }
+
+/** For how long an attempt may go on, in milliseconds: the longest call and ring, and time to look its end up. */
+export const leaseMs = 900_000;
+
+/** When the attempt that is under way was begun; null: none is. */
+export const startOfAttempt = ({ leaseUntil }: OutboundTask): Date | null =>
+  leaseUntil ? new Date(leaseUntil.getTime() - leaseMs) : null;
 
 const endings = {
   'outbound.failed': 'FAILED',
@@ -276,11 +218,7 @@ const over = (task: OutboundTask, status: TaskStatus): OutboundTask => ({
   leaseUntil: null,
 });
 
-function dispatched(
-  task: OutboundTask,
-  data: Extract<Fact, { type: 'outbound.dispatched' }>['data'],
-  at: Date,
-): OutboundTask {
+function dispatched(task: OutboundTask, data: Dispatched): OutboundTask {
   const { callId, phone, attempt: attempts, decision, chainId } = data;
   return {
     ...over(task, 'DISPATCHED'),
@@ -289,7 +227,6 @@ function dispatched(
     decision,
     leaseUntil: new Date(data.leaseUntil),
     lastCallId: callId,
-    lastAttemptAt: at,
     chainId,
   };
 }

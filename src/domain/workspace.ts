@@ -69,6 +69,8 @@ export const scopes = [
   'calls:write',
   'tasks:read',
   'tasks:write',
+  'campaigns:read',
+  'campaigns:write',
   'events:read',
   'workspace:read',
   'workspace:write',

@@ -59,12 +59,7 @@ export function openDispatcher({ attempts, stream, clock, log }: Tools) {
     try {
       while (isWanted && !stopped.aborted) {
         isWanted = false;
-        const { dispatched, blocked, againMs } = await attempts.dispatch(later);
-        const done = dispatched.length + blocked;
-        count += done;
-        if (againMs > 0) pauseFor(againMs);
-        else if (done > 0) isWanted = true;
-        else await armForNext();
+        count += await round();
       }
     } catch (error) {
       log('dispatching begins anew', error);
@@ -73,19 +68,29 @@ export function openDispatcher({ attempts, stream, clock, log }: Tools) {
     return count;
   }
 
+  /** One claim, if anything is due; else a timer for the next instant at which something will be. */
+  async function round(): Promise<number> {
+    const next = await attempts.nextDueAt();
+    if (!next) return 0;
+    const inMs = next.getTime() - clock.now().getTime();
+    if (inMs > 0) {
+      arm(inMs);
+      return 0;
+    }
+    const { dispatched, blocked, againMs } = await attempts.dispatch(later);
+    const done = dispatched.length + blocked;
+    idle = done > 0 ? 0 : idle + 1;
+    if (againMs > 0) pauseFor(againMs);
+    else if (done > 0) isWanted = true;
+    // What is due and was not claimed is in somebody else's hands, or has no line: it is asked for less and less often.
+    else arm(Math.min(heldLongestMs, heldMs * 2 ** (idle - 1)));
+    return done;
+  }
+
   function pauseFor(milliseconds: number): void {
     pacedUntil = clock.now().getTime() + milliseconds - 2; // the timer may be a little early
     isWanted = false;
     arm(milliseconds);
-  }
-
-  /** What is due already, and yet was not claimed, is in somebody else's hands, or has no line: it is asked for less and less often. */
-  async function armForNext(): Promise<void> {
-    const next = await attempts.nextDueAt();
-    if (!next) return;
-    const inMs = next.getTime() - clock.now().getTime();
-    idle = inMs > 0 ? 0 : idle + 1;
-    arm(inMs > 0 ? inMs : Math.min(heldLongestMs, heldMs * 2 ** (idle - 1)));
   }
 
   function arm(milliseconds: number): void {

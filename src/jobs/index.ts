@@ -1,5 +1,8 @@
 import { sql } from 'kysely';
 import schedule from 'node-schedule';
+import type { Campaigns } from '../campaign.ts';
+import { followRuns, nextFollow } from './follow-runs.ts';
+import { nextCampaign, runCampaigns } from './run-campaigns.ts';
 import { hangUpMachines, stopRinging } from './end-calls.ts';
 import { relayEvents } from './relay-events.ts';
 import { openDispatcher, type Dispatcher } from './dispatch-tasks.ts';
@@ -10,6 +13,7 @@ import type { Stream } from '../stream.ts';
 
 /** What the jobs are run with. */
 export interface JobTools extends Sweep {
+  campaigns: Campaigns;
   stream: Stream;
   clock: RunningClock;
 }
@@ -34,6 +38,16 @@ const onTheClock: Record<string, ClockJob> = {
     rule: '*/30 * * * * *', // the safety net: it is woken when something is due
     nextAt: ({ dispatcher }) => dispatcher.nextAt(),
     run: ({ dispatcher }) => dispatcher.run(),
+  },
+  'run-campaigns': {
+    rule: '*/5 * * * * *',
+    nextAt: (tools) => nextCampaign(tools, tools.clock.now()),
+    run: runCampaigns,
+  },
+  'follow-runs': {
+    rule: '* * * * * *',
+    nextAt: (tools) => nextFollow(tools, tools.clock.now()),
+    run: followRuns,
   },
   'time-out-tasks': { rule: '*/10 * * * * *', nextAt: nextTimeOut, run: timeOutTasks },
   'sweep-calls': { rule: '* * * * * *', nextAt: nextSweep, run: sweepCalls },

@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import * as calls from '../domain/call.ts';
 import type { Call } from '../domain/call.ts';
+import { listLagMs } from '../domain/call-progress.ts';
 import type { By } from '../domain/event.ts';
 import * as tasks from '../domain/task.ts';
 import { timeOut } from '../domain/task-progress.ts';
@@ -11,7 +12,8 @@ const batch = 50;
 
 /**
  * Gives up attempts whose lease is over, once the carrier has been asked how they ended: what it knows is recorded, and
- * decides; only what it cannot tell is timed out. Answers how many leases were over.
+ * decides; only what it cannot tell is timed out. A call that is just being looked for in its list has the time for it.
+ * Answers how many leases were over.
  */
 export async function timeOutTasks(sweep: Sweep, now: Date): Promise<number> {
   const { world, log } = sweep;
@@ -26,6 +28,8 @@ export async function timeOutTasks(sweep: Sweep, now: Date): Promise<number> {
         await settle(sweep, call, now).catch((error: unknown) =>
           log(`the carrier could not tell how call ${callId} ended`, error),
         );
+        const settled = await world.findOne<Call>(calls.table, where);
+        if (settled && isLookedFor(settled, sweep, now)) return;
       }
       const by: By = { workspaceId, actor: 'time-out-tasks', source: 'job', now, correlationId: id };
       await world.change(tasks, id, (task) => timeOut(task, now), by);
@@ -33,6 +37,10 @@ export async function timeOutTasks(sweep: Sweep, now: Date): Promise<number> {
   );
   return over.length;
 }
+
+/** Whether the carrier's list may yet show this call: the whole product may have been away since it was recorded. */
+const isLookedFor = ({ status, statusAt }: Call, { pace }: Sweep, now: Date): boolean =>
+  status === 'UNCERTAIN' && now.getTime() - statusAt.getTime() < listLagMs / pace;
 
 /** When the first lease will be over; null: no attempt is under way. */
 export async function nextTimeOut({ world }: Pick<Sweep, 'world'>): Promise<Date | null> {

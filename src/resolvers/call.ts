@@ -204,7 +204,7 @@ const CallFilter = builder.inputType('CallFilter', {
     statuses: t.field({ type: [CallStatus] }),
     origins: t.field({ type: [CallOrigin] }),
     patientId: t.id(),
-    campaignId: t.id({ description: 'No call belongs to a campaign yet.' }),
+    campaignId: t.id(),
     tag: t.string(),
     metadata: t.field({ type: 'JSONObject', description: 'Entries that the call has, among others.' }),
     since: t.field({ type: 'DateTime', description: 'Queued at this instant or later.' }),

@@ -1,4 +1,6 @@
 import './call.ts';
+import './campaign.ts';
+import './campaign-run.ts';
 import './clock.ts';
 import './contact.ts';
 import './event.ts';

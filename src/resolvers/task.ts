@@ -6,6 +6,7 @@ import { externalTypes, isExternalType } from '../domain/patient.ts';
 import { IdempotencyRefusal, InputRefusal, NotFoundRefusal, StateRefusal } from '../domain/refusal.ts';
 import * as tasks from '../domain/task.ts';
 import type { OutboundTask as Row } from '../domain/task.ts';
+import type { Fact } from '../domain/task-fact.ts';
 import { conditions, type TaskFilter as TaskWhere } from '../domain/task-filter.ts';
 import { cancel, noSuchTask, reschedule, snooze } from '../domain/task-progress.ts';
 import type { Context } from '../context.ts';
@@ -143,7 +144,7 @@ const TaskPayload = builder
 const TaskResult = answering('TaskResult', TaskPayload, InputRefusal, NotFoundRefusal, StateRefusal);
 
 /** Changes one task by its id. */
-async function changed({ world, by }: Context, id: string, decide: (task: Row, now: Date) => tasks.Fact[]) {
+async function changed({ world, by }: Context, id: string, decide: (task: Row, now: Date) => Fact[]) {
   if (!isId(id)) throw noSuchTask(id);
   const who = by();
   const decided = (task: Row) => decide(task, who.now);

@@ -120,10 +120,14 @@ builder.scalarType('File', {
   },
 });
 
-/** An instant with its offset, to the millisecond; an invalid Date when the text is none, for the field's rule to name. */
+/**
+ * An instant with its offset, to the millisecond; an invalid Date when the text is none, for the field's rule to name.
+ * Left to itself, Date takes 30 February for 2 March.
+ */
 function parseInstant(value: string): Date {
   const shape = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2})$/;
-  return new Date(shape.test(value) ? value : Number.NaN);
+  const isOnCalendar = new Date(value.slice(0, 10)).getUTCDate() === Number(value.slice(8, 10));
+  return new Date(shape.test(value) && isOnCalendar ? value : Number.NaN);
 }
 
 builder.queryType({ authScopes: { key: true } });

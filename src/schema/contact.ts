@@ -11,7 +11,7 @@ export const Purpose = builder.enumType('Purpose', {
   values: purposes,
 });
 export const LegalBasis = builder.enumType('LegalBasis', { values: bases });
-const ContactBlock = builder.enumType('ContactBlock', { values: blocks });
+export const ContactBlock = builder.enumType('ContactBlock', { values: blocks });
 
 export const ContactDecision = builder.objectRef<Decision>('ContactDecision').implement({
   description:

@@ -63,7 +63,7 @@ export const timeZone = z
   .string()
   .refine(isZone, { error: 'Must be an IANA time zone, such as America/Phoenix.' });
 
-const wallTime = z
+export const wallTime = z
   .string()
   .regex(/^([01]\d|2[0-3]):[0-5]\d$/, { error: 'Must be a wall time, HH:MM, such as 08:30.' });
 
@@ -80,6 +80,14 @@ export const localWindow = z.object({
 export const localWindows = optional(
   z.array(localWindow).max(20, { error: 'Must be at most 20.' }),
 ).transform((windows) => windows ?? []);
+
+/** A whole number from `least` to `most`; left out: `other`. */
+export const whole = (least: number, most: number, other: number) => {
+  const error = `Must be ${least.toLocaleString('en')} to ${most.toLocaleString('en')}.`;
+  return optional(z.int({ error }).min(least, { error }).max(most, { error })).transform(
+    (value) => value ?? other,
+  );
+};
 
 /** A key of at most 128 characters that its sender makes up. */
 export const idempotencyKey = optional(text(1, 128));

@@ -1,5 +1,7 @@
 import * as calls from '../domain/call.ts';
 import * as progress from '../domain/call-progress.ts';
+import * as campaigns from '../domain/campaign.ts';
+import * as runs from '../domain/campaign-run.ts';
 import * as contacts from '../domain/contact.ts';
 import * as events from '../domain/event.ts';
 import * as imports from '../domain/import.ts';
@@ -25,6 +27,9 @@ export const tables = [
   contacts.table,
   calls.table,
   tasks.table,
+  campaigns.table,
+  runs.table,
+  runs.members,
   progress.watches,
   imports.table,
 ];

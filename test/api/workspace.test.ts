@@ -8,6 +8,7 @@ import { openWorkspaces } from '../../src/provision.ts';
 import { schema } from '../../src/resolvers/index.ts';
 import { eventually } from '../support/eventually.ts';
 import { addPatient, placeCall, setUp, withApp, type Answer, type App } from '../support/program.ts';
+import { scheduled } from './tasks.ts';
 
 const unlimited = { API_KEY_REQUESTS_PER_MINUTE: '100000' };
 
@@ -105,6 +106,7 @@ async function makeEverything(app: App) {
   });
   const call = placed.data.placeCall.call;
   await app.follow(call.id, (status) => status === 'IN_PROGRESS');
+  const task = await scheduled(app, { patientId: patient.id, scheduledFor: '2026-03-04T15:00:00Z' });
   const log = await app.ask(
     '{ events(first: 1) { edges { cursor node { cursor } } } patients(first: 1) { edges { cursor } } }',
   );
@@ -117,6 +119,7 @@ async function makeEverything(app: App) {
     USECASE: first.data.createUseCase.useCase.id as string,
     CALL: call.id as string,
     SID: call.sid as string,
+    TASK: task.id,
     KEY: (await makeKey(app, ['patients:read'])).apiKey.id as string,
     CURSOR: log.data.events.edges[0].node.cursor as string,
     EVENTPAGE: log.data.events.edges[0].cursor as string,
@@ -136,6 +139,8 @@ const nothing = (things: Things): Things => ({
 });
 
 const refusal = '{ __typename ... on Error { code message } }';
+const scheduling = (input: string) =>
+  `mutation { scheduleTask(input: { reason: "x", ${input} }) ${refusal} }`;
 const placing = (input: string) => `mutation { placeCall(input: { reason: "x", ${input} }) ${refusal} }`;
 const empty = { edges: [] };
 const notFound = (code = 'NOT_FOUND') => expect.objectContaining({ __typename: 'NotFoundError', code });
@@ -172,6 +177,25 @@ const asked: [document: string, answer: object][] = [
     '{ workspace { name usage { callMinutes } } }',
     { workspace: { name: 'Clinic B', usage: { callMinutes: 0 } } },
   ],
+  ['{ outboundTask(id: "TASK") { id } }', { outboundTask: null }],
+  ['{ outboundTasks { totalCount edges { node { id } } } }', { outboundTasks: { totalCount: 0, ...empty } }],
+  [
+    '{ outboundTasks(filter: { patientId: "PATIENT" }) { totalCount edges { node { id } } } }',
+    { outboundTasks: { totalCount: 0, ...empty } },
+  ],
+  [scheduling('patientId: "PATIENT"'), { scheduleTask: notFound('PATIENT_NOT_FOUND') }],
+  [scheduling('patientCanonicalId: "CANONICAL"'), { scheduleTask: notFound('PATIENT_NOT_FOUND') }],
+  [scheduling('patientId: "OWN", serviceId: "SERVICE"'), { scheduleTask: notFound() }],
+  [
+    `mutation { rescheduleTask(id: "TASK", scheduledFor: "2026-03-05T15:00:00Z") ${refusal} }`,
+    { rescheduleTask: notFound() },
+  ],
+  [
+    `mutation { snoozeTask(id: "TASK", until: "2026-03-05T15:00:00Z") ${refusal} }`,
+    { snoozeTask: notFound() },
+  ],
+  [`mutation { cancelTask(id: "TASK") ${refusal} }`, { cancelTask: notFound() }],
+  [placing('patientId: "OWN", phoneFrom: "+13035550199", taskId: "TASK"'), { placeCall: notFound() }],
   [`mutation { cancelCall(id: "CALL") ${refusal} }`, { cancelCall: notFound() }],
   [placing('patientId: "PATIENT", phoneFrom: "+13035550199"'), { placeCall: notFound('PATIENT_NOT_FOUND') }],
   [
@@ -230,7 +254,7 @@ const nameless = [
   'upsertPatient',
   'importPatients',
 ];
-const listenedTo = ['callActivity', 'callUpdated', 'worldEvents'];
+const listenedTo = ['callActivity', 'callUpdated', 'taskUpdated', 'worldEvents'];
 
 test('no key sees or touches anything of another workspace, nor learns that it is there', () =>
   withApp(async (app) => {
@@ -252,7 +276,10 @@ test('no key sees or touches anything of another workspace, nor learns that it i
       expect({ document, ...told }).toEqual({ document, ...missing });
     }
     expect(await app.world.query(sql`select * from event order by position`)).toEqual(before);
-    expect((await app.ask(`{ call(id: "${things.CALL}") { status } }`)).data.call.status).toBe('IN_PROGRESS');
+    const { data } = await app.ask(
+      `{ call(id: "${things.CALL}") { status } outboundTask(id: "${things.TASK}") { status } }`,
+    );
+    expect(data).toEqual({ call: { status: 'IN_PROGRESS' }, outboundTask: { status: 'SCHEDULED' } });
   }, unlimited));
 
 test('the test above asks every field of the schema', () => {
@@ -307,6 +334,7 @@ test("no subscription shows anything of another workspace, from the log's beginn
     await setUp(app, '+13035550199', key);
     const event = '{ id cursor entityId patient { name } summary }';
     await using denied = listen(app, `subscription { callUpdated(id: "${things.CALL}") { id status } }`, key);
+    await using untold = listen(app, `subscription { taskUpdated(id: "${things.TASK}") { id status } }`, key);
     await using beginning = listen(app, `subscription { worldEvents(after: "0") ${event} }`, key);
     await using since = listen(app, `subscription { worldEvents(after: "${things.CURSOR}") ${event} }`, key);
     await using live = listen(app, `subscription { worldEvents ${event} }`, key);
@@ -322,10 +350,12 @@ test("no subscription shows anything of another workspace, from the log's beginn
       key,
     );
     await eventually(() => denied.results.length === 1);
-    expect(codes(denied.results[0]!)).toEqual(['NOT_FOUND']);
+    await eventually(() => untold.results.length === 1);
+    for (const { results } of [denied, untold]) expect(codes(results[0]!)).toEqual(['NOT_FOUND']);
     await subscribers(app, 6);
     await addPatient(app, '+14155550100', 'Another Alpha');
     await app.ask(`mutation { cancelCall(id: "${things.CALL}") { __typename } }`);
+    await app.ask(`mutation { cancelTask(id: "${things.TASK}") { __typename } }`);
     await app.follow(things.CALL, (status) => !['QUEUED', 'RINGING', 'IN_PROGRESS'].includes(status));
     const own = await addPatient(app, '+13035550121', 'Bruno Beta', key);
     const input = { patientId: own, phoneFrom: '+13035550199', reason: 'Check-up' };
@@ -337,12 +367,13 @@ test("no subscription shows anything of another workspace, from the log's beginn
       expect(results[0]!.data.worldEvents.entityId).toBe(own);
     }
     expect(theirs.results).toEqual([]);
+    expect([denied, untold].map(({ results }) => results.length)).toEqual([1, 1]);
     expect(filtered.results).toEqual([]);
     const everything = [beginning, since, live, activity]
       .map(({ results }) => JSON.stringify(results))
       .join('');
     expect(everything).not.toContain('Alpha');
-    for (const id of [things.PATIENT, things.CALL, things.EVENT, things.SID])
+    for (const id of [things.PATIENT, things.CALL, things.EVENT, things.SID, things.TASK])
       expect(everything).not.toContain(id);
   }, unlimited));
 
@@ -381,6 +412,8 @@ test('a key reads nothing without the scope: no list, no count, no page, nor tha
       '{ patients(search: "Nobody") { edges { cursor } } }',
       `{ patient(id: "${patientId}") { __typename } }`,
       `{ patient(id: "${randomUUID()}") { __typename } }`,
+      '{ outboundTasks { totalCount } }',
+      `{ outboundTask(id: "${randomUUID()}") { __typename } }`,
       '{ events { edges { cursor } } }',
       '{ events(types: ["nothing"]) { edges { cursor } } }',
     ];
@@ -389,7 +422,12 @@ test('a key reads nothing without the scope: no list, no count, no page, nor tha
       expect([document, codes(answer)]).toEqual([document, ['FORBIDDEN']]);
     }
     const reader = await makeKey(app, ['patients:read']);
-    const beyond = [`calls { edges { cursor } }`, 'timeline { edges { cursor } }'];
+    const beyond = [
+      `calls { edges { cursor } }`,
+      'timeline { edges { cursor } }',
+      'tasks { totalCount }',
+      'tasks { pageInfo { hasNextPage } }',
+    ];
     for (const field of beyond) {
       const answer = await app.ask(`{ patient(id: "${patientId}") { name ${field} } }`, {}, reader.secret);
       expect([field, codes(answer)]).toEqual([field, ['FORBIDDEN']]);

@@ -1,0 +1,26 @@
+import { expect, test } from 'vitest';
+import { runChaos } from '../../chaos/run.ts';
+import { withDatabaseUrl } from '../support/database.ts';
+
+test(
+  'whatever dies on the way, no attempt is dialled twice, and every task comes to its end',
+  () =>
+    withDatabaseUrl(async (databaseUrl) => {
+      const outcome = await runChaos({
+        databaseUrl,
+        tasks: 150,
+        seed: 1,
+        roles: ['api', 'worker', 'worker'],
+        areas: [201, 202, 207, 212, 305, 315, 401, 404, 518, 617, 703, 716, 802, 919], // one time zone: few hours to skip
+        maxAttempts: 2,
+        natsKillsAt: [2_000],
+        databaseCrashAt: null,
+        withinMs: 90_000,
+        tell: () => {},
+      });
+      expect(outcome.violations).toEqual([]);
+      expect(outcome.kills).toBeGreaterThan(3);
+      expect(outcome.attempts).toBeGreaterThan(100);
+    }),
+  120_000,
+);
