@@ -7,7 +7,7 @@ export default defineConfig({
     globalSetup: ['test/support/services.ts'],
     include: ['test/**/*.test.ts'],
     pool: 'forks',
-    maxWorkers: 2,
+    maxWorkers: 3, // tests wait a good part of their time
     testTimeout: 20_000,
     hookTimeout: 60_000,
     reporters: ['default'],

@@ -64,8 +64,13 @@ async function tell(client: ApiClient): Promise<void> {
 /** Previews a campaign, runs it, and watches its counts. */
 async function campaign(client: ApiClient): Promise<void> {
   const input = {
-    ...{ name: 'Flu shots', purpose: 'WELLNESS_CHECKUP' as const, reason: 'Offer a flu shot' },
-    ...{ runAt: '10:00', timeZone: 'America/New_York', audience: {}, callsPerMinute: 30 },
+    name: 'Flu shots',
+    purpose: 'WELLNESS_CHECKUP' as const,
+    reason: 'Offer a flu shot',
+    runAt: '10:00',
+    timeZone: 'America/New_York',
+    audience: {},
+    callsPerMinute: 30,
   };
   const made = (await client.run(CreateCampaignDocument, { input })).createCampaign;
   if (made?.__typename !== 'CampaignPayload') throw new Error('the campaign was refused');

@@ -98,7 +98,7 @@ export function openAttempts(tools: Tools) {
     });
     for (const placed of round.dispatched) {
       const by: By = { workspaceId: placed.call.workspaceId, actor: 'dispatch-tasks', source: 'job', now };
-      after(placed.waitMs, async () => void (await ask(placed, by, placed.waitMs < 1 ? dial : dialInTurn)));
+      after(placed.waitMs, async () => void (await ask(placed, by, dialInTurn)));
     }
     return round;
   }

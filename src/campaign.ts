@@ -91,8 +91,8 @@ export function openCampaigns({ world, ...capacity }: { world: World } & Omit<Ca
   }
 
   /**
-   * Runs it now. A run of today that was held or stopped goes on; one that is running is answered; else a new one is
-   * begun, with whoever has not been a member today.
+   * Runs it now. A run of today that was held or stopped goes on; one of the audience that is running is answered; else
+   * a new one is begun, with whoever has not been a member today.
    */
   async function runCampaign(
     id: string,
@@ -112,7 +112,7 @@ export function openCampaigns({ world, ...capacity }: { world: World } & Omit<Ca
       const date = campaigns.dateOf(campaign, by.now);
       if (callList) await checkListed(tx, callList, by);
       const open = callList ? [] : (await lockOpen(tx, id, by)).filter((run) => run.date === date);
-      const [today] = open;
+      const today = open.find(({ status }) => status !== 'RUNNING') ?? (await ofAudience(tx, open));
       if (!today) {
         const day = { date, manual: true, callList };
         return { run: await begin(tx, { campaign, runId, day }, by), replayed: false };
@@ -143,7 +143,9 @@ export function openCampaigns({ world, ...capacity }: { world: World } & Omit<Ca
     return world.transact(async (tx) => {
       await lockCampaign(tx, campaign.id, by);
       if (await hasRun(tx, campaign.id, date, by)) return null;
-      const blank = runs.blank(newId(by.now), by.workspaceId);
+      const end = campaigns.dayEnd(campaign, date);
+      const id = newId(end < by.now ? end : by.now); // runs are listed by id, and several days may be recorded at once
+      const blank = runs.blank(id, by.workspaceId);
       return tx.decide(runs, blank, runs.skip(blank, { campaignId: campaign.id, date }, reason), by).row;
     });
   }
@@ -157,7 +159,7 @@ export function openCampaigns({ world, ...capacity }: { world: World } & Omit<Ca
   async function preview(campaign: Campaign, by: By): Promise<Preview> {
     const workspace = await workspaceOf(world, by);
     const service = await findService(world, campaign.serviceId ?? null, by.workspaceId);
-    const numbers = (await callerIdsOf(world, service)).length;
+    const numbers = await callerIdsOf(world, service);
     return previewRun(world, { campaign, workspace, now: by.now }, { ...capacity, numbers });
   }
 
@@ -248,6 +250,14 @@ const hasRun = async (tx: Transaction, campaignId: string, date: string, by: By)
     await tx.query(sql`select 1 from campaign_run where workspace_id = ${by.workspaceId}
       and campaign_id = ${campaignId} and date = ${date}::date and not manual`)
   ).length > 0;
+
+/** The first run whose members are the audience: those of a list have the list's numbers. */
+async function ofAudience(tx: Transaction, open: CampaignRun[]): Promise<CampaignRun | undefined> {
+  const listed = await tx.query<{ id: string }>(sql`select distinct run_id as id from campaign_member
+    where workspace_id = any(${open.map(({ workspaceId }) => workspaceId)}) and run_id = any(${open.map(({ id }) => id)})
+      and phone is not null`);
+  return open.find((run) => !listed.some(({ id }) => id === run.id));
+}
 
 /** The key stands for the run that went on, and not for the one that was not begun. */
 const remember = (tx: Transaction, given: { idempotencyKey: string; runId: string }, by: By) =>

@@ -1,7 +1,6 @@
 import { MikroORM } from '@mikro-orm/postgresql';
 import { Migrator } from '@mikro-orm/migrations';
 import { CompiledQuery, sql, type RawBuilder } from 'kysely';
-import pg from 'pg';
 import { migrations } from '../migrations/index.ts';
 import {
   fold,
@@ -15,7 +14,9 @@ import {
 } from './domain/event.ts';
 import { newId } from './clock.ts';
 import { openLog } from './world/log.ts';
+import { getTypeParser, migrate } from './world/connection.ts';
 import { lead } from './world/leader.ts';
+import { PreparingClient } from './world/prepared.ts';
 import { openRates, takeTurns, type Taking } from './world/rate.ts';
 import { insertInto, openReads, type Database } from './world/read.ts';
 import { tables } from './world/tables.ts';
@@ -57,6 +58,7 @@ export async function openWorld(options: {
       idle_in_transaction_session_timeout: 15_000,
       application_name: 'callwell',
       types: { getTypeParser },
+      Client: PreparingClient,
     },
   });
   const database = orm.em.fork().getKysely() as unknown as Database;
@@ -65,17 +67,19 @@ export async function openWorld(options: {
 
   /**
    * Load, decide, append: one read and one write, without a lock. Who loses the race decides again, so `decide` must be
-   * pure; who loses it again and again waits for the row's lock.
+   * pure; who loses it again and again waits for the row's lock. A row that was just read need not be read again: whether
+   * it is still the newest is found out when it is written.
    */
   async function change<R extends Row, F extends Fact>(
     kind: Kind<R, F>,
-    id: string,
+    target: string | R,
     decide: (row: R) => F[],
     by: By,
   ): Promise<Change<R>> {
+    const [id, known] = typeof target === 'string' ? [target, null] : [target.id, target];
     const where = { workspaceId: { eq: by.workspaceId }, id: { eq: id } };
     for (let attempt = 1; attempt <= lockFreeAttempts; attempt += 1) {
-      const found = await reads.findOne<R>(kind.table, where);
+      const found = (attempt === 1 ? known : null) ?? (await reads.findOne<R>(kind.table, where));
       const staged = new Staged();
       const row = found ? await upToDate(reads, kind, found) : kind.blank(id, by.workspaceId);
       const next = staged.decide(kind, row, decide(row), by);
@@ -191,9 +195,12 @@ export class Transaction {
   readonly find: Reads['find'];
   readonly findOne: Reads['findOne'];
 
+  readonly #reads: Reads;
+
   constructor(database: Database) {
     this.database = database;
-    ({ query: this.query, find: this.find, findOne: this.findOne } = openReads(database));
+    this.#reads = openReads(database);
+    ({ query: this.query, find: this.find, findOne: this.findOne } = this.#reads);
   }
 
   /** Locks one row, folded anew if its fold is old; null when there is none. */
@@ -208,20 +215,25 @@ export class Transaction {
   ): Promise<R[]> {
     const { name, select } = shapeOf(kind.table);
     const wait = sql.raw(claim.skipLocked ? 'for update skip locked' : 'for update');
-    const rows = await this.query<R>(sql`select ${sql.raw(select)} from ${sql.table(name)} t
-      ${whereSql(kind.table, claim.where)} order by t.id limit ${claim.limit} ${wait}`);
-    const reads = openReads(this.database);
-    return Promise.all(rows.map((row) => upToDate(reads, kind, row)));
+    const columns = sql.raw(select);
+    return this.#rows(
+      kind,
+      sql`select ${columns} from ${sql.table(name)} t
+      ${whereSql(kind.table, claim.where)} order by t.id limit ${claim.limit} ${wait}`,
+    );
   }
 
-  /** Rows that a statement of its own locks; it selects the columns that it is given, of the table as t, in its order. */
+  /** Rows that a statement of its own locks; it selects the columns that it is given, of the table as t, in its order. Prepared. */
   async claim<R extends Row, F extends Fact>(
     kind: Kind<R, F>,
     statement: (columns: RawBuilder<unknown>) => RawBuilder<unknown>,
   ): Promise<R[]> {
-    const rows = await this.query<R>(statement(sql.raw(shapeOf(kind.table).select)));
-    const reads = openReads(this.database);
-    return Promise.all(rows.map((row) => upToDate(reads, kind, row)));
+    return this.#rows(kind, statement(sql.raw(shapeOf(kind.table).select)));
+  }
+
+  async #rows<R extends Row, F extends Fact>(kind: Kind<R, F>, statement: RawBuilder<unknown>): Promise<R[]> {
+    const rows = await this.#reads.prepared<R>(statement);
+    return Promise.all(rows.map((row) => upToDate(this.#reads, kind, row)));
   }
 
   /** Folds facts into a row; written at the end of the transaction. */
@@ -276,22 +288,3 @@ const eventOf = <R extends Row, F extends Fact>(kind: Kind<R, F>, row: R, fact: 
 const isConflict = (error: unknown): boolean =>
   error instanceof Conflict ||
   ['40001', '40P01', '55P03', '23505'].includes((error as { code?: string }).code ?? '');
-
-/** Brings the database up to date; replicas that start together take turns. */
-async function migrate(orm: MikroORM, databaseUrl: string): Promise<void> {
-  const client = new pg.Client({ connectionString: databaseUrl });
-  await client.connect();
-  try {
-    await client.query(`select pg_advisory_lock(hashtext('callwell.migrate'))`);
-    await orm.migrator.up();
-  } finally {
-    await client.end();
-  }
-}
-
-/** Instants as Date, calendar dates as text, 64-bit integers as numbers: positions stay far below 2^53. */
-function getTypeParser(oid: number, format?: 'text' | 'binary') {
-  if (oid === pg.types.builtins.DATE) return (text: string) => text;
-  if (oid === pg.types.builtins.INT8) return Number;
-  return pg.types.getTypeParser(oid, format);
-}

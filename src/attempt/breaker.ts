@@ -9,6 +9,9 @@ import type { Transaction } from '../world.ts';
 /** Twilio's codes for a refusal of this one number: invalid, unreachable, not permitted, blocked. They say nothing of the carrier. */
 const aboutNumber = ['13223', '13224', '21211', '21214', '21215', '21216', '21217', '21610'];
 
+/** Why a call ended of which the carrier was never asked. */
+const unasked = ['held_up', 'unwanted'];
+
 /** Whether the carrier, and not the number or the person, is why this call did not come about. */
 const isCarriers = ({ status, endedReason, carrierCode, sid }: Call): boolean =>
   sid === null &&
@@ -19,25 +22,27 @@ const isCarriers = ({ status, endedReason, carrierCode, sid }: Call): boolean =>
 
 /**
  * Stops a campaign's run when the carrier has failed so many times in a row since it was begun or resumed. What was done
- * is kept, and whoever was not dialled stays a member. `call` is as it has just become.
+ * is kept, and whoever was not dialled stays a member. `call` is as it has just become. Failures of one run are counted
+ * one after another, under its lock: those that come together would not see each other.
  */
 export async function tripBreaker(tx: Transaction, call: Call, by: By): Promise<void> {
   if (!call.campaignRunId || !isCarriers(call)) return;
   const here = { workspaceId: { eq: call.workspaceId } };
-  const campaign = await tx.findOne<Campaign>(campaigns, { ...here, id: { eq: call.campaignId } });
+  const run = await tx.lock(runs, { ...here, id: { eq: call.campaignRunId } });
+  if (run?.status !== 'RUNNING' || call.queuedAt < run.resumedAt) return;
+  const campaign = await tx.findOne<Campaign>(campaigns, { ...here, id: { eq: run.campaignId } });
   if (!campaign) return;
   const { breakerThreshold } = campaign;
   const before = await tx.query<Call>(sql`
     select k.status, k.ended_reason as "endedReason", k.carrier_code as "carrierCode", k.sid from call k
-    join campaign_run r on r.workspace_id = k.workspace_id and r.id = k.campaign_run_id
-    where k.workspace_id = ${call.workspaceId} and k.campaign_run_id = ${call.campaignRunId} and k.id <> ${call.id}
-      and k.queued_at >= r.resumed_at and not (k.sid is null and k.status = 'QUEUED')
+    where k.workspace_id = ${call.workspaceId} and k.campaign_run_id = ${run.id} and k.id <> ${call.id}
+      and k.queued_at >= ${run.resumedAt} and not (k.sid is null and k.status = 'QUEUED')
       and (k.carrier_code is null or k.carrier_code <> all(${aboutNumber}))
+      and (k.ended_reason is null or k.ended_reason <> all(${unasked}))
     order by k.queued_at desc limit ${breakerThreshold}`);
   const firstTaken = before.findIndex((earlier) => !isCarriers(earlier));
   const inARow = 1 + (firstTaken === -1 ? before.length : firstTaken);
   if (inARow < breakerThreshold) return;
-  const run = await tx.lock(runs, { ...here, id: { eq: call.campaignRunId } });
   const reason = `The carrier failed ${inARow} times in a row, last with ${call.endedReason ?? 'no answer'}.`;
-  if (run) tx.decide(runs, run, runs.stop(run, reason), by);
+  tx.decide(runs, run, runs.stop(run, reason), by);
 }

@@ -2,6 +2,8 @@ import { sql } from 'kysely';
 import { newId } from '../clock.ts';
 import type { Placed } from '../attempt.ts';
 import * as calls from '../domain/call.ts';
+import type { Campaign } from '../domain/campaign.ts';
+import { table as campaigns } from '../domain/campaign.ts';
 import * as contacts from '../domain/contact.ts';
 import type { Contact } from '../domain/contact.ts';
 import type { ContactDecision } from '../domain/consent.ts';
@@ -43,10 +45,14 @@ export interface Round {
 /** An attempt that may be made. */
 interface Allowed {
   task: OutboundTask;
+  words: Words;
   phone: string;
   contact: Contact;
   decision: ContactDecision;
 }
+
+/** What a call is about. */
+type Words = Pick<OutboundTask, 'reason' | 'goal' | 'purpose'>;
 
 /**
  * Claims due tasks, asks the gate about each, and records the intents of those that may be attempted: in one
@@ -95,11 +101,25 @@ async function sceneOf(tx: Transaction, due: OutboundTask[], { now, callsPerMinu
       : new Set<string>(),
     workspaces,
     room: await roomFor(tx, due, { now, callsPerMinute, workspaces: [...workspaces.values()] }),
+    campaigns: await campaignsOf(tx, due),
     open: await openAttempts(tx, workspaceIds, contactIds),
     recent: await recentAttempts(tx, { workspaceIds, patientIds: id.in, now }),
   };
 }
 type Scene = Awaited<ReturnType<typeof sceneOf>>;
+
+/** The campaigns of tasks, by their ids. */
+async function campaignsOf(tx: Transaction, due: OutboundTask[]): Promise<Map<string, Campaign>> {
+  const ids = unique(due.flatMap(({ campaignId }) => campaignId ?? []));
+  const found = ids.length === 0 ? [] : await tx.find<Campaign>(campaigns, { id: { in: ids } });
+  return new Map(found.map((campaign) => [campaign.id, campaign]));
+}
+
+/** A task's own words; a campaign may have been told others since it made the task, and whoever is called now hears those. */
+function wordsOf(task: OutboundTask, scene: Scene): Words {
+  const { reason, goal, purpose } = scene.campaigns.get(task.campaignId ?? '') ?? task;
+  return { reason, goal: goal ?? null, purpose };
+}
 
 /** Numbers that are known and held by somebody else: of the others nobody has ever heard. */
 async function heldByOthers(
@@ -134,7 +154,7 @@ function sift(tx: Transaction, due: OutboundTask[], scene: Scene): { allowed: Al
     } else if (decision.allowed && contact) {
       scene.room.take(task);
       taken.add(key).add(patient.id);
-      allowed.push({ task, phone, contact, decision });
+      allowed.push({ task, words: wordsOf(task, scene), phone, contact, decision });
     } else {
       const decisionAt = (now: Date) => decide({ ...question, now });
       const plan = afterBlock(task, decision, { now: scene.now, zone: zoneOf(decision), decisionAt });
@@ -156,8 +176,9 @@ const keyOf = (task: OutboundTask, patient: Patient | undefined): string =>
 function questionOf(
   task: OutboundTask,
   { patient, phone, contact }: { patient: Patient; phone: string; contact: Contact | null },
-  { now, open, recent, workspaces }: Scene,
+  scene: Scene,
 ): Question {
+  const { now, open, recent, workspaces } = scene;
   const workspace = workspaces.get(task.workspaceId) ?? null;
   const states: Open[] = contact ? (open.get(contact.id) ?? []) : [];
   return {
@@ -165,7 +186,7 @@ function questionOf(
     phone,
     contact,
     channel: task.channel,
-    purpose: task.purpose,
+    purpose: wordsOf(task, scene).purpose,
     claimed: null,
     open: states,
     recent: recent.get(patient.id) ?? [],
@@ -194,20 +215,19 @@ function intend(tx: Transaction, allowed: Allowed, now: Date): Placed {
 }
 
 /** The call of an attempt: all attempts of a task are one chain, each derived from the one before. */
-function intentOf({ task, phone, contact, decision }: Allowed, callId: string): calls.Intent {
-  const { patientId, phoneFrom, reason, goal, purpose, tags, metadata, serviceId, origin, requestedBy } =
-    task;
+function intentOf({ task, words, phone, contact, decision }: Allowed, callId: string): calls.Intent {
+  const { patientId, phoneFrom, tags, metadata, serviceId, origin, requestedBy } = task;
   return {
     origin,
     patientId,
     contactId: contact.id,
     phoneTo: phone,
     phoneFrom,
-    reason,
-    goal: goal ?? null,
+    reason: words.reason,
+    goal: words.goal ?? null,
     systemPrompt: null,
     welcomeMessage: null,
-    purpose,
+    purpose: words.purpose,
     tags,
     metadata,
     variables: {},

@@ -11,7 +11,7 @@ import type { Patient } from '../domain/patient.ts';
 import * as tasks from '../domain/task.ts';
 import type { OutboundTask } from '../domain/task.ts';
 import { endAttempt, isAttemptedBy, run, type Sequel } from '../domain/task-progress.ts';
-import { outcomeOf, sequelOf } from '../domain/task-retry.ts';
+import { outcomeOf, sequelOf, verdictOf } from '../domain/task-retry.ts';
 import { openPolicy } from '../domain/workspace.ts';
 import { recentAttempts, workspacesOf } from './circumstances.ts';
 import type { Transaction, World } from '../world.ts';
@@ -31,7 +31,7 @@ export function openRecords({ world }: { world: World }) {
   ): Promise<Call> {
     const by = { ...cause, correlationId: call.taskId ?? call.id };
     const alone = (current: Call) => unlessShared(current, decideOn(current));
-    const simple = await world.change(calls, call.id, alone, by);
+    const simple = await world.change(calls, call, alone, by);
     if (simple.events.length > 0 || decideOn(simple.row).length === 0) return simple.row;
     return world.transact(async (tx) => {
       const here = { workspaceId: { eq: call.workspaceId } };
@@ -86,6 +86,7 @@ async function conclude(tx: Transaction, task: OutboundTask, conclusion: Conclus
 
 async function sequelFor(tx: Transaction, task: OutboundTask, conclusion: Conclusion): Promise<Sequel> {
   const { call, contact, isUntaken, by } = conclusion;
+  if (!isUntaken && verdictOf(call, null) === 'done') return { becomes: 'completed' };
   const { workspaceId, patientId } = task;
   const here = { workspaceId: { eq: workspaceId } };
   const patient = await tx.findOne<Patient>(patients.table, { ...here, id: { eq: patientId } });

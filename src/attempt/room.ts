@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import { noQueue, type OutboundTask } from '../domain/task.ts';
 import type { PhoneNumber, Workspace } from '../domain/workspace.ts';
 import type { Transaction } from '../world.ts';
-import { runRooms } from './due.ts';
+import { campaignRoom, runRooms } from './due.ts';
 
 /** The window of a source number's limit, in milliseconds. */
 const windowMs = 60_000;
@@ -36,11 +36,17 @@ export async function roomFor(tx: Transaction, due: OutboundTask[], limits: Limi
   const runLeft = ({ queueId }: OutboundTask) => (queueId === noQueue ? Infinity : (runs.get(queueId) ?? 0));
   return {
     isAble: (task) => numberOf(task)?.isAble ?? false,
-    isLeft: (task) => linesLeft(task) > 0 && runLeft(task) > 0 && (numberOf(task)?.left ?? 1) > 0,
+    isLeft: (task) => {
+      const number = numberOf(task);
+      const numberLeft = task.queueId === noQueue ? number?.left : number?.forCampaigns;
+      return linesLeft(task) > 0 && runLeft(task) > 0 && (numberLeft ?? 1) > 0;
+    },
     take: (task) => {
+      const number = numberOf(task)!;
       lines.set(task.workspaceId, linesLeft(task) - 1);
       runs.set(task.queueId, runLeft(task) - 1);
-      numberOf(task)!.left -= 1;
+      number.left -= 1;
+      number.forCampaigns -= 1;
     },
   };
 }
@@ -81,16 +87,20 @@ async function numbersOf(tx: Transaction, due: OutboundTask[], { now, callsPerMi
     select n.workspace_id as "workspaceId", n.phone, n.active, n.voice from phone_number n
     where (n.workspace_id, n.phone) in (select * from unnest(${workspaceIds}::uuid[], ${phones}::text[]))
     order by n.id for update`);
-  const used = await tx.query<{ key: string; calls: number }>(sql`
-    select c.workspace_id || ' ' || c.phone_from as key, count(*)::int as calls from call c
+  const used = await tx.query<{ key: string; calls: number; campaignAt: Date | null }>(sql`
+    select c.workspace_id || ' ' || c.phone_from as key, count(*)::int as calls,
+      max(c.queued_at) filter (where c.campaign_run_id is not null) as "campaignAt" from call c
     where c.workspace_id = any(${ours.map(({ workspaceId }) => workspaceId)})
       and c.phone_from = any(${ours.map(({ phone }) => phone)}) and c.queued_at > ${new Date(now.getTime() - windowMs)}
     group by 1`);
-  const calls = new Map(used.map((number) => [number.key, number.calls]));
+  const byKey = new Map(used.map((number) => [number.key, number]));
   return new Map(
     ours.map(({ workspaceId, phone, active, voice }) => {
       const key = `${workspaceId} ${phone}`;
-      return [key, { isAble: active && voice, left: callsPerMinute - (calls.get(key) ?? 0) }];
+      const so = byKey.get(key) ?? { calls: 0, campaignAt: null };
+      const left = callsPerMinute - so.calls;
+      const forCampaigns = campaignRoom(so, { now, callsPerMinute });
+      return [key, { isAble: active && voice, left, forCampaigns }];
     }),
   );
 }

@@ -13,14 +13,14 @@ export async function countsOf(
       count(*) filter (where status in ('DISPATCHED', 'RUNNING'))::int as "inFlight",
       count(*) filter (where status = 'COMPLETED')::int as answered,
       count(*) filter (where status = 'FAILED' and ${unanswered})::int as unanswered,
-      count(*) filter (where status = 'FAILED' and not ${unanswered})::int as failed
+      count(*) filter (where status = 'FAILED' and not ${unanswered} or status = 'TIMED_OUT' and attempts > 0)::int as failed
     from outbound_task where workspace_id = any(${runs.map(({ workspaceId }) => workspaceId)})
       and queue_id = any(${runs.map(({ id }) => id)}) group by 1`);
   const byRun = new Map(tasks.map((tally) => [tally.runId, tally]));
   return new Map(runs.map((run) => [run.id, counts(run, byRun.get(run.id) ?? none)]));
 }
 
-/** An attempt was made and nobody answered it; else the carrier, the number or the gate was the reason. */
+/** An attempt was made and nobody answered it; else the carrier, the number or the gate was the reason, or nobody can tell. */
 const unanswered = sql`(attempts > 0 and last_outcome in ('busy', 'no_answer', 'canceled', 'completed_by_machine', 'completed'))`;
 
 interface Tally {

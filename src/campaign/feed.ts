@@ -102,7 +102,7 @@ const attributesOf = (campaign: Campaign, run: CampaignRun, by: By) => ({
   queueId: run.id,
   triggerId: null,
   origin: 'CAMPAIGN' as const,
-  tags: [campaign.name.slice(0, 64)],
+  tags: [Array.from(campaign.name).slice(0, 64).join('')], // code points: half of one cannot be stored
   metadata: { campaignId: campaign.id, campaignRunId: run.id, date: run.date },
   cancelOn: [],
   requestedBy: by.actor,

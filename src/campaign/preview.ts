@@ -1,20 +1,21 @@
 import { sql } from 'kysely';
 import * as campaigns from '../domain/campaign.ts';
 import { campaignShareOf } from '../domain/campaign.ts';
-import type { Campaign } from '../domain/campaign.ts';
+import { play, type Group, type Pace } from '../domain/campaign-play.ts';
 import { ringSeconds } from '../domain/call.ts';
-import { timeDecision, type LocalWindow } from '../domain/hours.ts';
+import type { ContactBlock } from '../domain/consent.ts';
 import { whereaboutsOf, type Patient } from '../domain/patient.ts';
 import { candidateZones } from '../domain/zone.ts';
 import type { Workspace } from '../domain/workspace.ts';
+import { pickCallerId } from '../schedule.ts';
 import type { World } from '../world.ts';
-import { candidates, countSelection, type Selected, type Selection } from './select.ts';
+import { candidates, selectedOf, type Selected, type Selection } from './select.ts';
 
 /** What a run that was started now would do. */
 export interface Preview extends Selected {
   sampleIds: string[];
   startsAt: Date;
-  /** Null: nobody would be called. */
+  /** When the last call would end. Null: nobody would be called. */
   estimatedFinishAt: Date | null;
   finishesInWindow: boolean;
   byHour: { hour: Date; calls: number }[];
@@ -24,8 +25,8 @@ export interface Preview extends Selected {
 export interface Capacity {
   /** Of one of our numbers. */
   callsPerMinute: number;
-  /** How many numbers its service may call from. */
-  numbers: number;
+  /** The numbers that its service may call from. */
+  numbers: string[];
   /** Of the carrier's account. */
   callsPerSecond: number;
 }
@@ -33,26 +34,12 @@ export interface Capacity {
 /** How long a call holds a line while nobody knows better, in seconds. */
 const usualSeconds = 60;
 
-/** Calls a minute that a run can make: by its own pace, its lines, our numbers and the account. */
-function ratePerMinute(
-  { callsPerMinute, maxConcurrentCalls }: Pick<Campaign, 'callsPerMinute' | 'maxConcurrentCalls'>,
-  capacity: Capacity,
-  secondsPerCall: number,
-): number {
-  return Math.min(
-    callsPerMinute,
-    (maxConcurrentCalls * 60) / secondsPerCall,
-    capacity.numbers * campaignShareOf(capacity.callsPerMinute),
-    capacity.callsPerSecond * 60,
-  );
-}
-
-/** How long this workspace's calls have held a line in the last week, on average, in seconds. */
-async function secondsPerCall(world: Pick<World, 'query'>, workspaceId: string, now: Date): Promise<number> {
+/** How long this workspace's calls have held a line in the last week, on average, in milliseconds. */
+async function usualCallMs(world: Pick<World, 'query'>, workspaceId: string, now: Date): Promise<number> {
   const [found] = await world.query<{ seconds: number | null }>(sql`
     select avg(extract(epoch from ended_at - queued_at))::float8 as seconds from call
     where workspace_id = ${workspaceId} and ended_at > ${now}::timestamptz - interval '7 days' and sid is not null`);
-  return Math.max(0.1, found?.seconds ?? usualSeconds);
+  return 1_000 * Math.max(0, found?.seconds ?? usualSeconds);
 }
 
 /** Selects without storing, and plays the day: everybody is called at the first lawful instant that the pace has room for. */
@@ -62,99 +49,95 @@ export async function previewRun(
   capacity: Capacity,
 ): Promise<Preview> {
   const { campaign, workspace, now } = selection;
-  const dated = { ...selection, date: campaigns.dateOf(campaign, now) };
-  const selected = await countSelection(world, dated);
-  const openings: number[] = [];
-  const sampleIds: string[] = [];
-  for await (const person of eligible(world, dated)) {
-    if (sampleIds.length < 10) sampleIds.push(person.id);
-    const at = openingOf(person, { campaign, hours: workspace.policy.hours, now });
-    if (at !== null) openings.push(at);
-  }
-  const rate = ratePerMinute(campaign, capacity, await secondsPerCall(world, campaign.workspaceId, now));
-  const times = play(
-    openings.toSorted((a, b) => a - b),
-    { now, stepMs: 60_000 / rate },
-  );
-  const end = campaigns.dayEnd(campaign, dated.date).getTime();
-  const called = times.filter((at) => at < end);
-  const last = called.at(-1);
+  const date = campaigns.dateOf(campaign, now);
+  const callMs = await usualCallMs(world, campaign.workspaceId, now);
+  const pace: Pace = {
+    now: now.getTime(),
+    end: campaigns.dayEnd(campaign, date).getTime(),
+    stepMs: Math.max(60_000 / campaign.callsPerMinute, 1_000 / capacity.callsPerSecond),
+    lines: Math.min(campaign.maxConcurrentCalls, workspace.policy.maxConcurrentCalls ?? Infinity),
+    callMs,
+    numberMs: Math.ceil(60_000 / campaignShareOf(capacity.callsPerMinute)),
+  };
+  const { selected, sampleIds, groups } = await lineUp(world, { ...selection, date }, capacity.numbers);
+  const times = play(groups, pace);
+  const last = times.at(-1);
   return {
     ...selected,
     sampleIds,
     startsAt: now,
-    estimatedFinishAt: last === undefined ? null : new Date(last),
-    finishesInWindow: called.length === selected.eligible,
-    byHour: loads(called),
+    estimatedFinishAt: last === undefined ? null : new Date(last + callMs),
+    finishesInWindow: times.length === selected.eligible,
+    byHour: loads(times),
   };
 }
 
-type Person = Pick<Patient, 'id' | 'phone' | 'beliefs' | 'windows'>;
+/** Who is looked at, counted, and the members by what keeps them waiting: of each person no more than the place is kept. */
+async function lineUp(
+  world: World,
+  selection: Selection & { workspace: Workspace },
+  numbers: string[],
+): Promise<{ selected: Selected; sampleIds: string[]; groups: Group[] }> {
+  const counts = new Map<ContactBlock | null, number>();
+  const sampleIds: string[] = [];
+  const groups = new Map<string, Group>();
+  for await (const person of people(world, selection)) {
+    const place = counts.get(person.reason) ?? 0;
+    counts.set(person.reason, place + 1);
+    if (person.reason !== null) continue;
+    if (place < 10) sampleIds.push(person.id);
+    const number = numbers.length > 1 ? pickCallerId(numbers, person.id) : (numbers[0] ?? '');
+    const question = questionOf(person, selection);
+    const key = `${number} ${JSON.stringify([question.zones, question.states, question.preferred])}`;
+    const group = groups.get(key) ?? { question, number, places: [] };
+    groups.set(key, group);
+    group.places.push(place);
+  }
+  const selected = selectedOf([...counts].map(([reason, count]) => ({ reason, count })));
+  return { selected, sampleIds, groups: [...groups.values()] };
+}
+
+interface Person extends Pick<Patient, 'id' | 'phone' | 'beliefs' | 'windows'> {
+  reason: ContactBlock | null;
+}
 
 /** How many people are read at once. */
-const batch = 2_000;
+const batch = 5_000;
 
-/** Those who would be members, page by page; of what is believed only where they are. */
-async function* eligible(world: World, selection: Selection): AsyncIterable<Person> {
+/** Everybody who is looked at, page by page; of what is believed only where they are. */
+async function* people(world: World, selection: Selection): AsyncIterable<Person> {
   let after = '00000000-0000-0000-0000-000000000000';
   for (;;) {
-    const page = candidates({ ...selection, page: { after, limit: batch } });
-    const people = await world.query<Person & { reason: string | null }>(sql`
-      select p.id, k.reason, p.phone, p.windows, (
-        select coalesce(jsonb_object_agg(b.key, b.value), '{}') from jsonb_each(p.beliefs) b
-        where b.key = 'timeZone' or b.key like 'address.%') as beliefs
-      from (${page}) k
-      join patient p on p.workspace_id = ${selection.campaign.workspaceId} and p.id = k.patient_id order by p.id`);
-    yield* people.filter(({ reason }) => reason === null);
-    const last = people.at(-1);
-    if (!last || people.length < batch) return;
+    const page = await world.query<Person>(candidates({ ...selection, page: { after, limit: batch } }));
+    yield* page;
+    const last = page.at(-1);
+    if (!last || page.length < batch) return;
     after = last.id;
   }
 }
 
-const openings = new Map<string, number | null>();
-
-/** The first instant at which someone may be called, as far as the hours say; null: none within 60 days. */
-function openingOf(
-  person: Person,
-  { campaign, hours, now }: { campaign: Campaign; hours: LocalWindow[]; now: Date },
-): number | null {
-  const where = candidateZones({ ...whereaboutsOf(person), phone: person.phone ?? null });
-  const asked = {
-    zones: where.zones,
-    states: where.states,
-    organization: hours,
-    preferred: person.windows,
+/** What the clock is asked about someone. */
+function questionOf(
+  { phone, beliefs, windows }: Person,
+  { campaign, workspace, now }: Selection & { workspace: Workspace },
+): Group['question'] {
+  const { zones, states } = candidateZones({ ...whereaboutsOf({ beliefs }), phone: phone ?? null });
+  return {
+    now,
+    zones,
+    states,
+    organization: workspace.policy.hours,
+    preferred: windows,
     task: null,
     ringSeconds,
-    channel: 'VOICE' as const,
+    channel: 'VOICE',
     purpose: campaign.purpose,
-    now,
   };
-  const key = JSON.stringify(asked);
-  let at = openings.get(key);
-  if (at === undefined) {
-    if (openings.size > 10_000) openings.clear();
-    const { nextAllowedAt } = timeDecision(asked);
-    at = nextAllowedAt === null ? null : Date.parse(nextAllowedAt);
-    openings.set(key, at);
-  }
-  return at;
-}
-
-/** One call each step, none before its opening. */
-function play(openings: number[], { now, stepMs }: { now: Date; stepMs: number }): number[] {
-  let free = now.getTime();
-  return openings.map((opening) => {
-    const at = Math.max(opening, free);
-    free = at + stepMs;
-    return at;
-  });
 }
 
 const hourMs = 3_600_000;
 
-function loads(times: number[]): { hour: Date; calls: number }[] {
+function loads(times: number[]): Preview['byHour'] {
   const byHour = Map.groupBy(times, (at) => Math.floor(at / hourMs) * hourMs);
   return [...byHour].map(([hour, calls]) => ({ hour: new Date(hour), calls: calls.length }));
 }

@@ -2,6 +2,7 @@ import { sql, type RawBuilder } from 'kysely';
 import type { Campaign } from '../domain/campaign.ts';
 import type { Exclusion } from '../domain/campaign-run.ts';
 import { bases, suffices, type ContactBlock } from '../domain/consent.ts';
+import { whereaboutsKeys } from '../domain/patient.ts';
 import type { Workspace } from '../domain/workspace.ts';
 import type { World } from '../world.ts';
 
@@ -11,7 +12,7 @@ export interface Selection {
   workspace: Pick<Workspace, 'sandbox' | 'allowlist'>;
   date: string;
   now: Date;
-  /** Only so many patients after this one, in the order of their ids; left out: all. */
+  /** Only so many patients after this one, in the order of their ids, with where they are; left out: all. */
   page?: { after: string; limit: number };
 }
 
@@ -44,14 +45,14 @@ export const candidates = ({ campaign, workspace, date, now, page }: Selection):
       when today.patient_id is not null or past.is_open then 'ACTIVE_CONTACT'
       when past.is_reached or past.attempts >= ${maxAttempts}::int then 'ATTEMPTS_EXHAUSTED'
       when past.last_at > ${cooledAt} then 'COOLDOWN'
-      end as reason
+      end as reason ${page ? whereabouts : sql``}
     from patient p
     left join contact c on c.workspace_id = p.workspace_id and c.phone = p.phone
     left join lateral (${consents(purpose)}) consent on true
     left join (
       select patient_id, sum(attempts)::int as attempts, max(last_attempt_at) as last_at,
         bool_or(status = 'COMPLETED') as is_reached,
-        bool_or(status in ('SCHEDULED', 'SNOOZED', 'DISPATCHED', 'RUNNING')) as is_open
+        bool_or(status in ('DISPATCHED', 'RUNNING') or (status in ('SCHEDULED', 'SNOOZED') and valid_until > ${now})) as is_open
       from outbound_task where workspace_id = ${workspaceId} and campaign_id = ${id} group by patient_id
     ) past on past.patient_id = p.id
     left join campaign_member today on today.workspace_id = p.workspace_id and today.campaign_id = ${id}
@@ -59,6 +60,11 @@ export const candidates = ({ campaign, workspace, date, now, page }: Selection):
     where p.workspace_id = ${workspaceId} ${audienceSql(audience)}
       ${page ? sql`and p.id > ${page.after} order by p.id limit ${page.limit}` : sql``}`;
 };
+
+/** Who a page is of, and what tells when they may be called. */
+const whereabouts = sql`, p.id, p.phone, p.windows, jsonb_build_object(${sql.join(
+  whereaboutsKeys.map((key) => sql`${sql.lit(key)}, coalesce(p.beliefs->${sql.lit(key)}, '[]')`),
+)}) as beliefs`;
 
 /** The ledger's entries for this purpose: those that fit, that still stand, and that are enough (C-13, C-17, C-22). */
 const consents = (purpose: Campaign['purpose']) => sql`
@@ -92,12 +98,6 @@ function audienceSql({ facts, sourceSystems, tags }: Campaign['audience']): RawB
     sql` `,
   );
 }
-
-/** Counts a selection without making it. */
-export const countSelection = (reader: Reader, selection: Selection): Promise<Selected> =>
-  reader
-    .query<Counted>(sql`select reason, count(*)::int as count from (${candidates(selection)}) k group by 1`)
-    .then(selectedOf);
 
 /** Stores who was looked at, members and others, in one statement. */
 export async function select(tx: Reader, selection: Selection & { runId: string }): Promise<Selected> {
@@ -137,7 +137,8 @@ interface Counted {
   count: number;
 }
 
-function selectedOf(rows: Counted[]): Selected {
+/** Those who are members, and those left out by reason, most of them first. */
+export function selectedOf(rows: Counted[]): Selected {
   const exclusions = rows
     .filter((row): row is Exclusion => row.reason !== null)
     .toSorted((a, b) => b.count - a.count || (a.reason < b.reason ? -1 : 1));

@@ -194,6 +194,9 @@ const lookBackDays = 31;
 /** No call may ring from this wall time on (C-04): a run that is late is not begun any more. */
 const closesAt = '20:00';
 
+/** A run that is begun this soon, in milliseconds, is not late: who asks for 20:30 has people further west in mind. */
+const punctualMs = 60_000;
+
 /** The days that should have begun by now and have no run yet, oldest first; with why one is skipped, or null. */
 export function dueDays(
   campaign: Campaign,
@@ -208,9 +211,10 @@ export function dueDays(
     if (lastDate !== null && date <= lastDate) continue;
     const at = runInstant(campaign, date);
     if (at > now || at < activatedAt) continue;
-    const isClosed = at < now && now >= instantOf(`${date}T${closesAt}`, campaign.timeZone);
-    const reason = date < today ? 'the day had passed' : 'it was too late in the day';
-    days.push({ date, skipped: isClosed ? `Skipped: ${reason} before it could be run.` : null });
+    const isLate = now.getTime() - at.getTime() > punctualMs;
+    const isClosed = isLate && now >= instantOf(`${date}T${closesAt}`, campaign.timeZone);
+    const reason = date < today ? 'the day had passed' : isClosed ? 'it was too late in the day' : null;
+    days.push({ date, skipped: reason && `Skipped: ${reason} before it could be run.` });
   }
   return days;
 }

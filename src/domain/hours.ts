@@ -96,6 +96,20 @@ export function timeDecision(question: TimeQuestion): TimeDecision {
   };
 }
 
+/**
+ * The first time from now on when a contact may begin, as far as the time is concerned: up to, and not including, `until`,
+ * when it is at least asked again. Null: none within 60 days.
+ */
+export function openingOf(question: TimeQuestion): { from: number; until: number } | null {
+  const { now, ringSeconds = 30 } = question;
+  const ringMs = ringSeconds * 1000;
+  const schedules = schedulesOf(question);
+  const from = firstFit(schedules, now.getTime(), ringMs);
+  if (from === null) return null;
+  const ends = schedules.map((schedule) => firstRun(schedule, from, ringMs)!.until);
+  return { from, until: Math.min(...ends) - ringMs + 1 };
+}
+
 /** As the contract lists them. */
 const order: TimeBlock[] = [
   'OUTSIDE_CALLING_HOURS',

@@ -203,6 +203,16 @@ export const prefer = (_patient: Patient, preferences: Preferences): Fact[] => [
   { type: 'patient.preferences_set', data: preferences },
 ];
 
+/** What is believed of where a patient may be. */
+export const whereaboutsKeys = [
+  'timeZone',
+  'address.latitude',
+  'address.longitude',
+  'address.postalCode',
+  'address.state',
+  'address.country',
+] as const;
+
 /** Where the patient may be, as far as is believed; the number comes with the attempt. */
 export function whereaboutsOf({ beliefs }: Pick<Patient, 'beliefs'>): Omit<Whereabouts, 'phone'> {
   const part = (name: string) => believed(beliefs, name);

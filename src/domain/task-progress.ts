@@ -74,8 +74,6 @@ export const isOver = ({ status }: Pick<OutboundTask, 'status'>): boolean =>
 export const isWaiting = ({ status }: Pick<OutboundTask, 'status'>): boolean =>
   (waiting as readonly TaskStatus[]).includes(status);
 
-export { leaseMs };
-
 /** Why a task is over without being achieved. */
 export interface Ending {
   becomes: 'failed' | 'timed_out' | 'cancelled';

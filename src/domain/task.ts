@@ -216,6 +216,7 @@ const over = (task: OutboundTask, status: TaskStatus): OutboundTask => ({
   nextAttemptAt: null,
   nextAttemptReason: null,
   leaseUntil: null,
+  lastAttemptAt: startOfAttempt(task) ?? task.lastAttemptAt ?? null,
 });
 
 function dispatched(task: OutboundTask, data: Dispatched): OutboundTask {

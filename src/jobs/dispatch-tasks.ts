@@ -19,6 +19,8 @@ const wakers = new Set([
   'outbound.blocked',
   'outbound.attempt_failed',
   'contact.attempt_ended',
+  'campaign.updated',
+  'campaign_run.resumed',
 ]);
 
 /** How soon what is due and held by somebody else is asked for again, in milliseconds; doubles up to the longest. */

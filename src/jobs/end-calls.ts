@@ -40,6 +40,12 @@ const optedOut: Ending = {
   applies: () => true,
 };
 
+/** The reactions by their names, each with the type of event that it is to. */
+export const reactions: Record<string, string> = {
+  [machines.name]: machines.type,
+  [optedOut.name]: optedOut.type,
+};
+
 /** Hangs up on machines: the greeting may name what only the patient may hear (C-50). */
 export const hangUpMachines = (tools: Tools, signal: AbortSignal) => endCalls(tools, machines, signal);
 

@@ -25,11 +25,10 @@ export async function followLog(
   const catchUp = async () => {
     for (;;) {
       const position = await world.position(name);
-      const notices = await world.noticesAfter(position, batch);
-      const last = notices.at(-1);
-      if (!last || signal.aborted) return;
-      for (const notice of notices) if (types.includes(notice.type)) await react(notice);
-      await world.advance(name, position, last.cursor);
+      const { notices, until } = await world.noticesOf(types, position, batch);
+      if (until <= position || signal.aborted) return;
+      for (const notice of notices) await react(notice);
+      await world.advance(name, position, until);
     }
   };
   await stream.consume(name, catchUp, signal);

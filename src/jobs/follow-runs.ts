@@ -87,7 +87,7 @@ export async function nextFollow({ world }: Pick<Tools, 'world'>, now: Date): Pr
           and t.status = 'SCHEDULED' and t.next_attempt_at <= ${now}) < least(500, greatest(20, 2 * c.calls_per_minute)) / 2
       else not exists (select from outbound_task t where t.workspace_id = r.workspace_id and t.queue_id = r.id
           and t.status in ('SCHEDULED', 'SNOOZED', 'DISPATCHED', 'RUNNING')) end) as "isWaiting"`);
-  if (open?.isWaiting) return now;
+  if (open?.isWaiting || (await leftOver(world)).length > 0) return now;
   const runsOpen = await world.find<CampaignRun>(runs.table, {
     status: { in: ['RUNNING', 'PAUSED', 'STOPPED_BY_BREAKER'] },
   });

@@ -3,7 +3,7 @@ import schedule from 'node-schedule';
 import type { Campaigns } from '../campaign.ts';
 import { followRuns, nextFollow } from './follow-runs.ts';
 import { nextCampaign, runCampaigns } from './run-campaigns.ts';
-import { hangUpMachines, stopRinging } from './end-calls.ts';
+import { hangUpMachines, reactions, stopRinging } from './end-calls.ts';
 import { relayEvents } from './relay-events.ts';
 import { openDispatcher, type Dispatcher } from './dispatch-tasks.ts';
 import { nextSweep, sweepCalls, type Sweep } from './sweep-calls.ts';
@@ -61,9 +61,6 @@ const onTheStream: Record<string, (tools: Running, signal: AbortSignal) => Promi
   'stop-ringing': stopRinging,
 };
 
-/** Those that follow the log: each keeps its place in it under its name. */
-const reactions = ['hang-up-machines', 'stop-ringing'];
-
 /** A clock that is moved ticks as often as the jobs' rules do at most, in milliseconds. */
 const tickMs = 1_000;
 
@@ -116,13 +113,14 @@ function followClock(tools: Running, begin: () => void): () => void {
       notBefore = clock.now().getTime() + tickMs;
       begin();
     },
-    // What happened has its place in the log, and every reaction has come that far.
+    // What happened has its place in the log, and every reaction to it has been.
     isSettled: async () => {
       const [state] = await world.query<{ settled: boolean }>(sql`
         select not exists (select from outbox) and not exists (
-          select from unnest(${reactions}::text[]) as reaction(name)
+          select from unnest(${Object.keys(reactions)}::text[], ${Object.values(reactions)}::text[]) as reaction(name, type)
           left join log_position p on p.name = reaction.name
-          where coalesce(p.cursor, 0) < (select coalesce(max(global_seq), 0) from event_log)) as settled`);
+          join event_log l on l.global_seq > coalesce(p.cursor, 0)
+          join event e on e.workspace_id = l.workspace_id and e.position = l.position and e.type = reaction.type) as settled`);
       return state!.settled;
     },
   });

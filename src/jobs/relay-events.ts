@@ -29,7 +29,7 @@ export async function relayEvents(relay: Relay, signal: AbortSignal): Promise<vo
   while (!signal.aborted) {
     try {
       await relay.world.lead('relay', signal, async (session) => {
-        const copy: Copy = { tail: null, trouble: null };
+        const copy: Copy = { tail: null, logId: null, trouble: null };
         let idle = 0;
         while (session.alive()) {
           const placed = await relay.world.sequence(batch);
@@ -51,6 +51,8 @@ export async function relayEvents(relay: Relay, signal: AbortSignal): Promise<vo
 interface Copy {
   /** Where it ends; null: ask it. */
   tail: Tail | null;
+  /** Which log it is, once it has an event. */
+  logId: string | null;
   /** Why it could not be reached or trusted: told once, not at every attempt. */
   trouble: string | null;
 }
@@ -61,8 +63,8 @@ async function publishMore(relay: Relay, copy: Copy): Promise<number> {
     copy.tail ??= await trustedTail(relay);
     const notices = await relay.world.noticesAfter(copy.tail.cursor, batch);
     if (notices.length > 0) {
-      const logId = (await relay.world.logId()) ?? '';
-      copy.tail = await relay.stream.publish(notices, copy.tail, logId);
+      copy.logId ??= await relay.world.logId();
+      copy.tail = await relay.stream.publish(notices, copy.tail, copy.logId ?? '');
     }
     copy.trouble = null;
     return notices.length;

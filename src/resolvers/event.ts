@@ -117,6 +117,7 @@ builder.queryFields((t) => ({
               ...(inverted ? { after: beyond } : { before: beyond }),
             });
           },
+          ['whole'],
         ),
     },
     WorldEventConnection,

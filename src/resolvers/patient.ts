@@ -211,6 +211,7 @@ builder.objectFields(Patient, (t) => ({
                 position: Number(start[1]),
               },
             }),
+          ['instant', 'whole'],
         ),
     },
     WorldEventConnection,

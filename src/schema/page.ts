@@ -1,6 +1,7 @@
 import { resolveCursorConnection, type ResolveCursorConnectionArgs } from '@pothos/plugin-relay';
 import type { Context } from '../context.ts';
 import { failure, pageDefault, pageLimit } from './builder.ts';
+import { isId } from './input.ts';
 
 /** A connection's arguments. */
 interface Arguments {
@@ -17,11 +18,25 @@ export interface Slice {
   inverted: boolean;
 }
 
-/** One page of a connection by keyset: `first` with `after`, or `last` with `before`, at most 200. */
+/** What a value of a cursor can be. */
+const kinds = {
+  id: isId,
+  whole: (value: string) => /^\d{1,15}$/.test(value),
+  instant: (value: string) => /^\d{4}-\d\d-\d\dT[\d:.]{12}Z$/.test(value) && !Number.isNaN(Date.parse(value)),
+};
+
+/** The values of a list's cursors, in their order. */
+type Keyset = readonly (keyof typeof kinds)[];
+
+/**
+ * One page of a connection by keyset: `first` with `after`, or `last` with `before`, at most 200. A cursor is taken only
+ * if its values are of the keyset's kinds: the lists of ids need to name none.
+ */
 export function page<R extends object>(
   args: Arguments,
   cursorOf: (row: R) => (string | number)[],
   read: (slice: Slice) => Promise<R[]>,
+  keyset: Keyset = ['id'],
 ) {
   for (const size of [args.first, args.last]) {
     if (size != null && (size < 0 || size > pageLimit)) {
@@ -37,7 +52,7 @@ export function page<R extends object>(
     ({ before, after, limit, inverted }: ResolveCursorConnectionArgs) => {
       const start = after ?? before;
       return read({
-        start: start === undefined ? undefined : decode(start),
+        start: start === undefined ? undefined : decode(start, keyset),
         limit,
         inverted: inverted || before !== undefined,
       });
@@ -54,12 +69,17 @@ export function renewed<R>(context: Context, row: R): R {
 const encode = (values: (string | number)[]) =>
   Buffer.from(JSON.stringify(values.map(String))).toString('base64url');
 
-function decode(cursor: string): string[] {
+function decode(cursor: string, keyset: Keyset): string[] {
   try {
     const values: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString());
-    if (Array.isArray(values) && values.every((value) => typeof value === 'string')) return values;
+    if (isOf(keyset, values)) return values;
   } catch {
     // Falls through to the same refusal: a cursor is ours or it is none.
   }
   throw failure('INVALID_INPUT', 'This cursor is none of ours: give one that an earlier page returned.');
 }
+
+const isOf = (keyset: Keyset, values: unknown): values is string[] =>
+  Array.isArray(values) &&
+  values.length === keyset.length &&
+  keyset.every((kind, index) => typeof values[index] === 'string' && kinds[kind](values[index]));

@@ -82,6 +82,23 @@ export function openLog(database: Database) {
       from event_log l join event t on t.workspace_id = l.workspace_id and t.position = l.position
       where l.global_seq > ${cursor} order by l.global_seq limit ${limit}`);
 
+  /** What happened after a place in the log and is of some types, in order; and how far that was looked for. */
+  const noticesOf = async (types: string[], cursor: number, limit: number) => {
+    const [end] = await query<{ cursor: number }>(
+      sql`select coalesce(max(global_seq), 0)::int8 as cursor from event_log`,
+    );
+    const until = end?.cursor ?? 0;
+    const notices =
+      until <= cursor
+        ? []
+        : await query<Notice>(sql`
+      select l.global_seq as cursor, ${sql.raw(noticeColumns)}
+      from event_log l join event t on t.workspace_id = l.workspace_id and t.position = l.position
+      where l.global_seq > ${cursor} and l.global_seq <= ${until} and t.type = any(${types})
+      order by l.global_seq limit ${limit}`);
+    return { notices, until: notices.length < limit ? until : notices.at(-1)!.cursor };
+  };
+
   /** A workspace's events in the order of the log. */
   const log = (wanted: LogQuery) =>
     query<Event & { cursor: number }>(sql`select l.global_seq as cursor, ${sql.raw(eventColumns)}
@@ -130,7 +147,7 @@ export function openLog(database: Database) {
     query(sql`insert into log_position as p (name, cursor) values (${name}, ${to})
       on conflict (name) do update set cursor = excluded.cursor where p.cursor = ${from}`);
 
-  return { position, advance, sequence, noticesAfter, log, timeline, eventsOf, logId, logHolds };
+  return { position, advance, sequence, noticesAfter, noticesOf, log, timeline, eventsOf, logId, logHolds };
 }
 
 /** What of a patient's timeline is wanted. `after` is a place in it: an instant and a position. */

@@ -1,6 +1,7 @@
 import { sql, type Kysely, type RawBuilder } from 'kysely';
 import * as events from '../domain/event.ts';
 import type { Event, Table } from '../domain/event.ts';
+import { prepared } from './prepared.ts';
 import { columnOf, shapeOf, toJson, whereSql, type Where } from './sql.ts';
 
 /** A connection, or a transaction on one. */
@@ -25,7 +26,9 @@ export function openReads(database: Database) {
   async function find<R>(table: Table, where: Where): Promise<R[]> {
     const { name, select } = shapeOf(table);
     return query<R>(
-      sql`select ${sql.raw(select)} from ${sql.table(name)} t ${whereSql(table, where)} limit 10000`,
+      prepared(
+        sql`select ${sql.raw(select)} from ${sql.table(name)} t ${whereSql(table, where)} limit 10000`,
+      ),
     );
   }
 
@@ -47,6 +50,7 @@ export function openReads(database: Database) {
 
   return {
     query,
+    prepared: <T>(statement: RawBuilder<unknown>) => query<T>(prepared(statement)),
     find,
     page,
     findOne: async <R>(table: Table, where: Where): Promise<R | null> =>

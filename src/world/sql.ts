@@ -1,6 +1,7 @@
 import { sql, type RawBuilder } from 'kysely';
 import type { Event, Row, Table } from '../domain/event.ts';
 import { hashOf } from '../domain/hash.ts';
+import { preparedMark } from './prepared.ts';
 
 /** What a list is narrowed by: every condition must hold. Names are the row's properties, never a client's text. */
 export type Where = Record<string, Condition>;
@@ -111,7 +112,7 @@ export function writeStatement(written: Written[], events: Event[]): { text: str
       sources.push(`select id from ${name}`);
     }
   }
-  const text = `with ${parts.join(',\n')},
+  const text = `${preparedMark} with ${parts.join(',\n')},
     written as (${sources.join(' union all ')}),
     appended as (
       insert into event (${eventColumns.map(([name]) => name).join(', ')})

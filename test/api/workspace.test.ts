@@ -8,6 +8,7 @@ import { openWorkspaces } from '../../src/provision.ts';
 import { schema } from '../../src/resolvers/index.ts';
 import { eventually } from '../support/eventually.ts';
 import { addPatient, placeCall, setUp, withApp, type Answer, type App } from '../support/program.ts';
+import { created, move, reaches, run, runOf } from './campaigns.ts';
 import { scheduled } from './tasks.ts';
 
 const unlimited = { API_KEY_REQUESTS_PER_MINUTE: '100000' };
@@ -107,8 +108,9 @@ async function makeEverything(app: App) {
   const call = placed.data.placeCall.call;
   await app.follow(call.id, (status) => status === 'IN_PROGRESS');
   const task = await scheduled(app, { patientId: patient.id, scheduledFor: '2026-03-04T15:00:00Z' });
+  const campaign = await heldCampaign(app);
   const log = await app.ask(
-    '{ events(first: 1) { edges { cursor node { cursor } } } patients(first: 1) { edges { cursor } } }',
+    '{ events(first: 1) { edges { cursor node { cursor } } } patients(first: 1) { edges { cursor } } campaigns { edges { cursor } } }',
   );
   return {
     NUMBER: numberId,
@@ -120,11 +122,30 @@ async function makeEverything(app: App) {
     CALL: call.id as string,
     SID: call.sid as string,
     TASK: task.id,
+    CAMPAIGN: campaign.id,
+    RUN: campaign.runId,
     KEY: (await makeKey(app, ['patients:read'])).apiKey.id as string,
     CURSOR: log.data.events.edges[0].node.cursor as string,
     EVENTPAGE: log.data.events.edges[0].cursor as string,
     PATIENTPAGE: log.data.patients.edges[0].cursor as string,
+    CAMPAIGNPAGE: log.data.campaigns.edges[0].cursor as string,
   };
+}
+
+/** A campaign that is paused, with a run of everybody that is held; it has told how far it is, and says no more. */
+async function heldCampaign(app: App): Promise<{ id: string; runId: string }> {
+  const id = await created(app, { name: 'Campaign Alpha', runAt: '08:00' });
+  await move(app, 'activateCampaign', id);
+  const runId = (await run(app, id)).run.id as string;
+  await move(app, 'pauseCampaign', id);
+  await eventually(async () => {
+    const told = await app.world.query(
+      sql`select 1 from event where entity_id = ${runId} and type = 'campaign_run.progressed'`,
+    );
+    return told.length > 0;
+  });
+  await reaches(app, runId, ({ status, pending }) => status === 'PAUSED' && pending === 1);
+  return { id, runId };
 }
 type Things = Awaited<ReturnType<typeof makeEverything>>;
 
@@ -136,12 +157,15 @@ const nothing = (things: Things): Things => ({
   CURSOR: things.CURSOR,
   EVENTPAGE: things.EVENTPAGE,
   PATIENTPAGE: things.PATIENTPAGE,
+  CAMPAIGNPAGE: things.CAMPAIGNPAGE,
 });
 
 const refusal = '{ __typename ... on Error { code message } }';
 const scheduling = (input: string) =>
   `mutation { scheduleTask(input: { reason: "x", ${input} }) ${refusal} }`;
 const placing = (input: string) => `mutation { placeCall(input: { reason: "x", ${input} }) ${refusal} }`;
+const campaignInput = (more = '') =>
+  `{ name: "x", purpose: OTHER, reason: "x", runAt: "10:00", timeZone: "UTC", audience: {}, ${more} }`;
 const empty = { edges: [] };
 const notFound = (code = 'NOT_FOUND') => expect.objectContaining({ __typename: 'NotFoundError', code });
 
@@ -195,6 +219,43 @@ const asked: [document: string, answer: object][] = [
     { snoozeTask: notFound() },
   ],
   [`mutation { cancelTask(id: "TASK") ${refusal} }`, { cancelTask: notFound() }],
+  ['{ campaign(id: "CAMPAIGN") { id name runs { edges { node { id } } } } }', { campaign: null }],
+  [
+    '{ campaigns(first: 9) { edges { node { name runs(first: 9) { edges { node { id } } } } } } }',
+    { campaigns: { edges: [{ node: { name: 'Campaign Beta', runs: { edges: [expect.anything()] } } }] } },
+  ],
+  ['{ campaigns(after: "CAMPAIGNPAGE") { edges { node { id } } } }', { campaigns: empty }],
+  ['{ campaignRun(id: "RUN") { id eligible calls { edges { node { id } } } } }', { campaignRun: null }],
+  [
+    '{ campaignRun(id: "OWNRUN") { member(patientId: "PATIENT") { reason } } }',
+    { campaignRun: { member: null } },
+  ],
+  ['{ calls(filter: { campaignId: "CAMPAIGN" }) { edges { node { id } } } }', { calls: empty }],
+  [
+    '{ outboundTasks(filter: { campaignId: "CAMPAIGN" }) { totalCount edges { node { id } } } }',
+    { outboundTasks: { totalCount: 0, ...empty } },
+  ],
+  [
+    `mutation { createCampaign(input: ${campaignInput('serviceId: "SERVICE"')}) ${refusal} }`,
+    { createCampaign: notFound() },
+  ],
+  [
+    `mutation { updateCampaign(id: "CAMPAIGN", input: ${campaignInput()}) ${refusal} }`,
+    { updateCampaign: notFound() },
+  ],
+  [
+    `mutation { updateCampaign(id: "OWNCAMPAIGN", input: ${campaignInput('serviceId: "SERVICE"')}) ${refusal} }`,
+    { updateCampaign: notFound() },
+  ],
+  ...['activateCampaign', 'pauseCampaign', 'archiveCampaign', 'runCampaign'].map((verb): [string, object] => [
+    `mutation { ${verb}(id: "CAMPAIGN") ${refusal} }`,
+    { [verb]: notFound() },
+  ]),
+  [
+    `mutation { runCampaign(id: "OWNCAMPAIGN", callList: ["+12125550121"]) ${refusal} }`,
+    { runCampaign: notFound('PATIENT_NOT_FOUND') },
+  ],
+  [`mutation { cancelCampaignRun(id: "RUN") ${refusal} }`, { cancelCampaignRun: notFound() }],
   [placing('patientId: "OWN", phoneFrom: "+13035550199", taskId: "TASK"'), { placeCall: notFound() }],
   [`mutation { cancelCall(id: "CALL") ${refusal} }`, { cancelCall: notFound() }],
   [placing('patientId: "PATIENT", phoneFrom: "+13035550199"'), { placeCall: notFound('PATIENT_NOT_FOUND') }],
@@ -243,6 +304,9 @@ const asked: [document: string, answer: object][] = [
   [`mutation { revokeApiKey(id: "KEY") ${refusal} }`, { revokeApiKey: notFound() }],
 ];
 
+/** What cannot be answered with null is an error of the request. */
+const failing = ['{ campaignPreview(campaignId: "CAMPAIGN") { eligible } }'];
+
 /** Fields that take no name of anything: what they give is checked by the tests around. */
 const nameless = [
   'advanceClock',
@@ -254,7 +318,7 @@ const nameless = [
   'upsertPatient',
   'importPatients',
 ];
-const listenedTo = ['callActivity', 'callUpdated', 'taskUpdated', 'worldEvents'];
+const listenedTo = ['callActivity', 'callUpdated', 'campaignRunUpdated', 'taskUpdated', 'worldEvents'];
 
 test('no key sees or touches anything of another workspace, nor learns that it is there', () =>
   withApp(async (app) => {
@@ -262,9 +326,10 @@ test('no key sees or touches anything of another workspace, nor learns that it i
     const { key } = await makeWorkspace(app);
     await setUp(app, '+13035550199', key);
     const OWN = await addPatient(app, '+13035550177', 'Bruno Beta', key);
+    const { OWNCAMPAIGN, OWNRUN } = await emptyCampaign(app, key);
     const before = await app.world.query(sql`select * from event order by position`);
     const fill = (document: string, names: Things) =>
-      Object.entries({ ...names, OWN }).reduce(
+      Object.entries({ ...names, OWN, OWNCAMPAIGN, OWNRUN }).reduce(
         (text, [name, value]) => text.replaceAll(`"${name}"`, `"${value}"`),
         document,
       );
@@ -275,18 +340,48 @@ test('no key sees or touches anything of another workspace, nor learns that it i
       // What exists elsewhere is told in the same words as what exists nowhere.
       expect({ document, ...told }).toEqual({ document, ...missing });
     }
+    for (const document of failing) {
+      const told = await app.ask(fill(document, things), {}, key);
+      expect([document, codes(told)]).toEqual([document, ['NOT_FOUND']]);
+      expect(told).toEqual(await app.ask(fill(document, nothing(things)), {}, key));
+    }
     expect(await app.world.query(sql`select * from event order by position`)).toEqual(before);
     const { data } = await app.ask(
-      `{ call(id: "${things.CALL}") { status } outboundTask(id: "${things.TASK}") { status } }`,
+      `{ call(id: "${things.CALL}") { status } outboundTask(id: "${things.TASK}") { status }
+        campaign(id: "${things.CAMPAIGN}") { name status } campaignRun(id: "${things.RUN}") { status pending } }`,
     );
-    expect(data).toEqual({ call: { status: 'IN_PROGRESS' }, outboundTask: { status: 'SCHEDULED' } });
+    expect(data).toEqual({
+      call: { status: 'IN_PROGRESS' },
+      outboundTask: { status: 'SCHEDULED' },
+      campaign: { name: 'Campaign Alpha', status: 'PAUSED' },
+      campaignRun: { status: 'PAUSED', pending: 1 },
+    });
   }, unlimited));
+
+/** A campaign of nobody with a run that is over. */
+async function emptyCampaign(app: App, key: string) {
+  const input = campaignInput()
+    .replace('"x"', '"Campaign Beta"')
+    .replace('audience: {}', 'audience: { tags: ["x"] }');
+  const made = await app.ask(
+    `mutation { createCampaign(input: ${input}) { ... on CampaignPayload { campaign { id } } } }`,
+    {},
+    key,
+  );
+  const OWNCAMPAIGN = made.data.createCampaign.campaign.id as string;
+  const begun = await app.ask(
+    `mutation { runCampaign(id: "${OWNCAMPAIGN}") { ... on RunCampaignPayload { run { id } } } }`,
+    {},
+    key,
+  );
+  return { OWNCAMPAIGN, OWNRUN: begun.data.runCampaign.run.id as string };
+}
 
 test('the test above asks every field of the schema', () => {
   const fields = [schema.getQueryType(), schema.getMutationType(), schema.getSubscriptionType()].flatMap(
     (type) => Object.keys(type!.getFields()),
   );
-  const documents = asked.map(([document]) => document);
+  const documents = [...asked.map(([document]) => document), ...failing];
   const unasked = fields.filter(
     (field) =>
       ![...nameless, ...listenedTo].includes(field) &&
@@ -335,6 +430,8 @@ test("no subscription shows anything of another workspace, from the log's beginn
     const event = '{ id cursor entityId patient { name } summary }';
     await using denied = listen(app, `subscription { callUpdated(id: "${things.CALL}") { id status } }`, key);
     await using untold = listen(app, `subscription { taskUpdated(id: "${things.TASK}") { id status } }`, key);
+    const unrun = `subscription { campaignRunUpdated(id: "${things.RUN}") { id status } }`;
+    await using unheard = listen(app, unrun, key);
     await using beginning = listen(app, `subscription { worldEvents(after: "0") ${event} }`, key);
     await using since = listen(app, `subscription { worldEvents(after: "${things.CURSOR}") ${event} }`, key);
     await using live = listen(app, `subscription { worldEvents ${event} }`, key);
@@ -351,11 +448,13 @@ test("no subscription shows anything of another workspace, from the log's beginn
     );
     await eventually(() => denied.results.length === 1);
     await eventually(() => untold.results.length === 1);
-    for (const { results } of [denied, untold]) expect(codes(results[0]!)).toEqual(['NOT_FOUND']);
+    await eventually(() => unheard.results.length === 1);
+    for (const { results } of [denied, untold, unheard]) expect(codes(results[0]!)).toEqual(['NOT_FOUND']);
     await subscribers(app, 6);
     await addPatient(app, '+14155550100', 'Another Alpha');
     await app.ask(`mutation { cancelCall(id: "${things.CALL}") { __typename } }`);
     await app.ask(`mutation { cancelTask(id: "${things.TASK}") { __typename } }`);
+    await app.ask(`mutation { cancelCampaignRun(id: "${things.RUN}") { __typename } }`);
     await app.follow(things.CALL, (status) => !['QUEUED', 'RINGING', 'IN_PROGRESS'].includes(status));
     const own = await addPatient(app, '+13035550121', 'Bruno Beta', key);
     const input = { patientId: own, phoneFrom: '+13035550199', reason: 'Check-up' };
@@ -367,14 +466,14 @@ test("no subscription shows anything of another workspace, from the log's beginn
       expect(results[0]!.data.worldEvents.entityId).toBe(own);
     }
     expect(theirs.results).toEqual([]);
-    expect([denied, untold].map(({ results }) => results.length)).toEqual([1, 1]);
+    expect([denied, untold, unheard].map(({ results }) => results.length)).toEqual([1, 1, 1]);
     expect(filtered.results).toEqual([]);
     const everything = [beginning, since, live, activity]
       .map(({ results }) => JSON.stringify(results))
       .join('');
     expect(everything).not.toContain('Alpha');
-    for (const id of [things.PATIENT, things.CALL, things.EVENT, things.SID, things.TASK])
-      expect(everything).not.toContain(id);
+    const { PATIENT, CALL, EVENT, SID, TASK, CAMPAIGN, RUN } = things;
+    for (const id of [PATIENT, CALL, EVENT, SID, TASK, CAMPAIGN, RUN]) expect(everything).not.toContain(id);
   }, unlimited));
 
 test('a key is made with at most the scopes of its maker, and repeats none', () =>
@@ -414,6 +513,10 @@ test('a key reads nothing without the scope: no list, no count, no page, nor tha
       `{ patient(id: "${randomUUID()}") { __typename } }`,
       '{ outboundTasks { totalCount } }',
       `{ outboundTask(id: "${randomUUID()}") { __typename } }`,
+      '{ campaigns { edges { cursor } } }',
+      `{ campaign(id: "${randomUUID()}") { __typename } }`,
+      `{ campaignRun(id: "${randomUUID()}") { __typename } }`,
+      `{ campaignPreview(campaignId: "${randomUUID()}") { __typename } }`,
       '{ events { edges { cursor } } }',
       '{ events(types: ["nothing"]) { edges { cursor } } }',
     ];
@@ -433,6 +536,56 @@ test('a key reads nothing without the scope: no list, no count, no page, nor tha
       expect([field, codes(answer)]).toEqual([field, ['FORBIDDEN']]);
     }
   }));
+
+test('campaigns are read with their own scope, and changed with another', () =>
+  withApp(async (app) => {
+    const { CAMPAIGN, RUN, PATIENT } = await makeEverything(app);
+    const before = await app.world.query(sql`select * from event order by position`);
+    const writes = [
+      `createCampaign(input: ${campaignInput()}) { __typename }`,
+      `updateCampaign(id: "${CAMPAIGN}", input: ${campaignInput()}) { __typename }`,
+      ...['activateCampaign', 'pauseCampaign', 'archiveCampaign', 'runCampaign'].map(
+        (verb) => `${verb}(id: "${CAMPAIGN}") { __typename }`,
+      ),
+      `cancelCampaignRun(id: "${RUN}") { __typename }`,
+    ];
+    const reader = await makeKey(app, ['campaigns:read', 'workspace:write']);
+    for (const field of writes)
+      expect([field, codes(await app.ask(`mutation { ${field} }`, {}, reader.secret))]).toEqual([
+        field,
+        ['FORBIDDEN'],
+      ]);
+    expect(await app.world.query(sql`select * from event order by position`)).toEqual(before);
+    const read = await app.ask(
+      `{ campaign(id: "${CAMPAIGN}") { status } campaignRun(id: "${RUN}") { eligible member(patientId: "${PATIENT}") { reason } } }`,
+      {},
+      reader.secret,
+    );
+    expect(read).toEqual({
+      data: { campaign: { status: 'PAUSED' }, campaignRun: { eligible: 1, member: { reason: null } } },
+    });
+    // Who is called, and the calls, need the scopes of patients and calls.
+    for (const field of [
+      `member(patientId: "${PATIENT}") { patient { id } }`,
+      'calls { edges { cursor } }',
+    ]) {
+      const beyond = await app.ask(`{ campaignRun(id: "${RUN}") { ${field} } }`, {}, reader.secret);
+      expect([field, codes(beyond)]).toEqual([field, ['FORBIDDEN']]);
+    }
+    const stranger = await makeKey(app, ['calls:write', 'tasks:write', 'patients:write']);
+    const watch = `subscription { campaignRunUpdated(id: "${RUN}") { id } }`;
+    await using watching = listen(app, watch, stranger.secret);
+    await eventually(() => watching.results.length === 1);
+    expect(codes(watching.results[0]!)).toEqual(['FORBIDDEN']);
+    const writer = await makeKey(app, ['campaigns:write']);
+    const written = await app.ask(
+      `mutation { archiveCampaign(id: "${CAMPAIGN}") { ... on CampaignPayload { campaign { status } } } }`,
+      {},
+      writer.secret,
+    );
+    expect(written).toEqual({ data: { archiveCampaign: { campaign: { status: 'ARCHIVED' } } } });
+    expect((await runOf(app, RUN)).status).toBe('CANCELLED');
+  }, unlimited));
 
 test('the secret of a key is shown once, and only its hash is stored', () =>
   withApp(async (app) => {

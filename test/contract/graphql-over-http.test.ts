@@ -173,7 +173,6 @@ test.each([
   '{ events(after: "CURSOR") { edges { node { id } } } }',
   '{ events(since: "yesterday") { edges { node { id } } } }',
   '{ calls(filter: { since: "yesterday" }) { edges { node { id } } } }',
-  '{ calls(filter: { patientId: "x" }) { edges { node { id } } } }',
   String.raw`{ calls(filter: { tag: "\u0000" }) { edges { node { id } } } }`,
   String.raw`{ call(sid: "\u0000") { id } }`,
   String.raw`{ patient(canonicalId: "\u0000") { id } }`,

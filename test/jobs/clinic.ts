@@ -17,7 +17,7 @@ import { aTuesday, handClock } from '../support/clock.ts';
 import { withWorld } from '../support/database.ts';
 
 /** A carrier that does nothing but what a test tells it, and remembers what it was asked. */
-export interface StandIn extends Carrier {
+interface StandIn extends Carrier {
   /** What it was asked to dial, in order. */
   readonly orders: Order[];
   /** What it was asked about, by sid, in order. */

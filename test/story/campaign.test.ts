@@ -92,3 +92,38 @@ test('an active campaign runs at its wall time, calls everybody it may, and is c
     },
     { SOURCE_NUMBER_CALLS_PER_MINUTE: '1000' },
   ));
+
+test('a campaign that goes on after a pause calls at once, and only those who were not called', () =>
+  withApp(
+    async (app) => {
+      await setUp(app);
+      const areas = [212, 213, 214, 215, 216, 217];
+      for (const area of areas) await addPatient(app, `+1${area}5550100`, `Ada of ${area}`);
+      const id = await create(app, { maxConcurrentCalls: 1 });
+      const tell = async (verb: string) => {
+        const { data } = await app.ask(
+          `mutation ($id: ID!) { answer: ${verb}(id: $id) { __typename ... on Error { message } } }`,
+          { id },
+        );
+        expect(data.answer.message).toBeUndefined();
+      };
+      const dialled = async () =>
+        (await app.ledger()).filter(({ kind, accepted }) => kind === 'create' && accepted);
+      await tell('activateCampaign');
+      await tell('runCampaign');
+      await eventually(async () => (await dialled()).length > 1);
+      await tell('pauseCampaign');
+      const before = await eventually(async () => {
+        const run = await lastRun(app, id);
+        if (run.status !== 'PAUSED' || run.inFlight > 0) throw new Error(JSON.stringify(run));
+        return dialled();
+      });
+      expect(before.length).toBeLessThan(areas.length);
+      await tell('activateCampaign');
+      await eventually(async () => (await dialled()).length > before.length, 3_000);
+      await eventually(async () => (await lastRun(app, id)).status === 'COMPLETED', 10_000);
+      const numbers = (await dialled()).map(({ to }) => to);
+      expect(numbers.toSorted()).toEqual(areas.map((area) => `+1${area}5550100`));
+    },
+    { SOURCE_NUMBER_CALLS_PER_MINUTE: '1000' },
+  ));

@@ -99,7 +99,7 @@ function begun(dataDir: string, environment: Record<string, string>) {
 async function whenReady(process: ReturnType<typeof begun>, url: string): Promise<Start> {
   const { began, child, output, errors, left } = process;
   await eventually(async () => {
-    if (child.exitCode !== null) return `it has ended: ${output()} ${errors()}`;
+    if (child.exitCode !== null) throw new Error(`it has ended: ${output()} ${errors()}`);
     return (await fetch(`${url}/health/ready`)).status === 200;
   }, 30_000);
   const readyMs = performance.now() - began;

@@ -5,7 +5,7 @@ const everyMs = 20;
 
 /**
  * Waits until `probe` answers something other than false, null and undefined, and does not throw; answers that.
- * At the deadline, in milliseconds, it throws with what it last saw: pass a string that says so instead of `false`.
+ * At the deadline, in milliseconds, it throws with what it last saw: an error that `probe` throws says more than `false`.
  */
 export async function eventually<T>(
   probe: () => T | Promise<T>,
