@@ -167,6 +167,7 @@ const statements = [
 )`,
   `create index "campaign_run_list" on "campaign_run" ("workspace_id", "campaign_id", "id")`,
   `create unique index campaign_run_day on campaign_run (workspace_id, campaign_id, date) where not manual`,
+  `create index campaign_run_finished on campaign_run (finished_at) where finished_at is not null`,
   `create index campaign_run_open on campaign_run (workspace_id, id) where status in ('RUNNING', 'PAUSED', 'STOPPED_BY_BREAKER')`,
   `create unlogged table "carrier_pace" (
   "account" text not null,

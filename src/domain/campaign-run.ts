@@ -64,6 +64,7 @@ export const table = defineEntity({
       name: 'campaign_run_day',
       expression: `create unique index campaign_run_day on campaign_run (workspace_id, campaign_id, date) where not manual`,
     },
+    partialIndex('campaign_run_finished', 'campaign_run (finished_at)', `finished_at is not null`),
     partialIndex(
       'campaign_run_open',
       'campaign_run (workspace_id, id)',

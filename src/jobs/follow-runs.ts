@@ -25,7 +25,7 @@ export async function followRuns({ world, log }: Tools, now: Date): Promise<numb
     status: { in: ['RUNNING', 'PAUSED', 'STOPPED_BY_BREAKER'] },
   });
   let moved = 0;
-  for (const run of [...open, ...(await leftOver(world))]) {
+  for (const run of [...open, ...(await leftOver(world, now))]) {
     const by: By = { workspaceId: run.workspaceId, actor: 'follow-runs', source: 'job', now };
     try {
       moved += runs.isOver(run) ? await withdrawRun(world, run, by) : await follow(world, run, by);
@@ -67,13 +67,19 @@ const tell = (
     return tx.decide(runs, current, runs.progress(current, counts), by).events.length;
   });
 
-/** Runs that are over and whose tasks still wait. */
-const leftOver = async (world: World): Promise<CampaignRun[]> => {
-  const ids = await world.query<{ id: string }>(sql`
-    select distinct r.id from outbound_task t join campaign_run r on r.workspace_id = t.workspace_id and r.id = t.queue_id
-    where t.status in ('SCHEDULED', 'SNOOZED') and t.campaign_id is not null and r.status in ('COMPLETED', 'CANCELLED') limit 100`);
-  return ids.length === 0 ? [] : world.find<CampaignRun>(runs.table, { id: { in: ids.map(({ id }) => id) } });
-};
+/** Runs that are over and whose tasks still wait: looked for among those that ended lately, because they are cleared at once. */
+const leftOver = (world: World, now: Date): Promise<CampaignRun[]> =>
+  world
+    .query<{ id: string }>(
+      sql`select r.id from campaign_run r where r.finished_at > ${now}::timestamptz - interval '7 days' and exists (
+        select from outbound_task t where t.workspace_id = r.workspace_id and t.queue_id = r.id
+          and t.campaign_id is not null and t.status in ('SCHEDULED', 'SNOOZED')) limit 100`,
+    )
+    .then((found) =>
+      found.length === 0
+        ? []
+        : world.find<CampaignRun>(runs.table, { id: { in: found.map(({ id }) => id) } }),
+    );
 
 /** When the next run has something to do that nothing else wakes it for: to be fed, ended, or left; null: none has. */
 export async function nextFollow({ world }: Pick<Tools, 'world'>, now: Date): Promise<Date | null> {
@@ -87,7 +93,7 @@ export async function nextFollow({ world }: Pick<Tools, 'world'>, now: Date): Pr
           and t.status = 'SCHEDULED' and t.next_attempt_at <= ${now}) < least(500, greatest(20, 2 * c.calls_per_minute)) / 2
       else not exists (select from outbound_task t where t.workspace_id = r.workspace_id and t.queue_id = r.id
           and t.status in ('SCHEDULED', 'SNOOZED', 'DISPATCHED', 'RUNNING')) end) as "isWaiting"`);
-  if (open?.isWaiting || (await leftOver(world)).length > 0) return now;
+  if (open?.isWaiting || (await leftOver(world, now)).length > 0) return now;
   const runsOpen = await world.find<CampaignRun>(runs.table, {
     status: { in: ['RUNNING', 'PAUSED', 'STOPPED_BY_BREAKER'] },
   });

@@ -100,8 +100,11 @@ function campaignsOf(
     return open.length;
   }
 
+  /** As a dispatcher does: nothing is claimed before something is due. */
   async function dispatchAll(by: Attempts[]): Promise<void> {
     for (;;) {
+      const next = await by[0]?.nextDueAt();
+      if (!next || next > clock.now()) return;
       const rounds = await Promise.all(by.map((attempts) => clinic.dispatch(attempts)));
       if (rounds.every(({ dispatched, blocked }) => dispatched.length + blocked === 0)) return;
     }

@@ -22,6 +22,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const given = process.env['DATABASE_URL'];
   const embedded = given ? null : await startPostgres({ dataDir, log: () => {} });
   const postgresUrl = given ?? embedded!.url;
+  if (embedded) await forgoPowerFailure(postgresUrl);
   const template = `callwell_template_${process.pid}`;
   await query(postgresUrl, `create database ${template}`);
   const world = await openWorld({ databaseUrl: withDatabase(postgresUrl, template) });
@@ -34,6 +35,13 @@ export default async function setup(project: TestProject): Promise<() => Promise
     await embedded?.stop();
     rmSync(dataDir, { recursive: true, force: true });
   };
+}
+
+/** Commits survive whatever process dies, as in production, but not the machine: no test pulls its plug, and each makes databases. */
+async function forgoPowerFailure(url: string): Promise<void> {
+  await query(url, 'alter system set fsync = off');
+  await query(url, 'alter system set full_page_writes = off');
+  await query(url, 'select pg_reload_conf()');
 }
 
 /** One statement on a connection of its own. */
