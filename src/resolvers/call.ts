@@ -30,6 +30,7 @@ import {
   uuid,
 } from '../schema/input.ts';
 import { page, renewed } from '../schema/page.ts';
+import { watched } from '../schema/watch.ts';
 
 const PersonInput = builder.inputType('PersonInput', {
   description: 'First and last name at most 100 characters each.',
@@ -257,14 +258,7 @@ builder.subscriptionFields((t) => ({
     authScopes: { scope: 'calls:read' },
     args: { id: t.arg.id({ required: true }) },
     description: 'Every change of one call, first the state it is in now.',
-    subscribe: async (_, given, { live, world, workspaceId }) => {
-      const id = given.id.toLowerCase(); // as events have it
-      const where = { workspaceId: { eq: workspaceId }, id: { eq: id } };
-      const updates =
-        isId(id) && (await live.watchRow(workspaceId, id, () => world.findOne<Row>(calls.table, where)));
-      if (!updates) throw failure('NOT_FOUND', 'There is no such call in this workspace.');
-      return updates;
-    },
+    subscribe: (_, { id }, context) => watched<Row>(context, calls.table, { id, noun: 'call' }),
     resolve: (call, _, context) => renewed(context, call),
   }),
   callActivity: t.field({

@@ -5,12 +5,13 @@ import { noSuchCampaign } from '../domain/campaign.ts';
 import * as runs from '../domain/campaign-run.ts';
 import type { CampaignMember as MemberRow, CampaignRun as RunRow } from '../domain/campaign-run.ts';
 import { IdempotencyRefusal, InputRefusal, NotFoundRefusal, StateRefusal } from '../domain/refusal.ts';
-import { builder, failure, pageCost } from '../schema/builder.ts';
+import { builder, pageCost } from '../schema/builder.ts';
 import { Call, CallConnection } from '../schema/call.ts';
 import { CampaignMember, CampaignRun } from '../schema/campaign.ts';
 import { answering } from '../schema/error.ts';
 import { checked, idempotencyKey, isId, optional, phone } from '../schema/input.ts';
 import { page, renewed } from '../schema/page.ts';
+import { watched } from '../schema/watch.ts';
 
 const RunCampaignPayload = builder
   .objectRef<{ run: RunRow; replayed: boolean }>('RunCampaignPayload')
@@ -117,14 +118,7 @@ builder.subscriptionField('campaignRunUpdated', (t) =>
     args: { id: t.arg.id({ required: true }) },
     description:
       'Every change of one run, first the state it is in now; how far it has come, once a second at the most.',
-    subscribe: async (_, given, { live, world, workspaceId }) => {
-      const id = given.id.toLowerCase();
-      const where = { workspaceId: { eq: workspaceId }, id: { eq: id } };
-      const updates =
-        isId(id) && (await live.watchRow(workspaceId, id, () => world.findOne<RunRow>(runs.table, where)));
-      if (!updates) throw failure('NOT_FOUND', 'There is no such run in this workspace.');
-      return updates;
-    },
+    subscribe: (_, { id }, context) => watched<RunRow>(context, runs.table, { id, noun: 'run' }),
     resolve: (run, _, context) => renewed(context, run),
   }),
 );

@@ -27,6 +27,7 @@ import {
   uuid,
 } from '../schema/input.ts';
 import { page, renewed } from '../schema/page.ts';
+import { watched } from '../schema/watch.ts';
 import { Patient } from '../schema/patient.ts';
 import { OutboundTask, OutboundTaskConnection, TaskStatus } from '../schema/task.ts';
 
@@ -286,14 +287,7 @@ builder.subscriptionField('taskUpdated', (t) =>
     authScopes: { scope: 'tasks:read' },
     args: { id: t.arg.id({ required: true }) },
     description: 'Every change of one task, first the state it is in now.',
-    subscribe: async (_, given, { live, world, workspaceId }) => {
-      const id = given.id.toLowerCase();
-      const where = { workspaceId: { eq: workspaceId }, id: { eq: id } };
-      const updates =
-        isId(id) && (await live.watchRow(workspaceId, id, () => world.findOne<Row>(tasks.table, where)));
-      if (!updates) throw failure('NOT_FOUND', 'There is no such task in this workspace.');
-      return updates;
-    },
+    subscribe: (_, { id }, context) => watched<Row>(context, tasks.table, { id, noun: 'task' }),
     resolve: (task, _, context) => renewed(context, task),
   }),
 );
