@@ -10,7 +10,7 @@ import { runChaos } from './run.ts';
 const { values } = parseArgs({
   options: {
     tasks: { type: 'string', default: '5000' },
-    minutes: { type: 'string', default: '8' },
+    minutes: { type: 'string', default: '20' },
     seed: { type: 'string', default: '1' },
     logs: { type: 'string' },
   },
