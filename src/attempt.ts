@@ -8,6 +8,7 @@ import * as contacts from './domain/contact.ts';
 import type { Contact } from './domain/contact.ts';
 import type { By, Event } from './domain/event.ts';
 import { CarrierRefusal, NotFoundRefusal } from './domain/refusal.ts';
+import { leadMs } from './domain/task-progress.ts';
 import { openIntents, type Wanted } from './attempt/intent.ts';
 import { dispatchDue, type Round } from './attempt/dispatch.ts';
 import { nextDueAt } from './attempt/due.ts';
@@ -94,11 +95,13 @@ export function openAttempts(tools: Tools) {
       now,
       batch,
       callsPerMinute: tools.callsPerMinute,
-      takeTurns: (tx, count) => tx.takeTurns({ ...pace(), count, limitMs: dispatchAheadMs }),
+      leadMs,
+      takeTurns: turnsOf,
     });
     for (const placed of round.dispatched) {
       const by: By = { workspaceId: placed.call.workspaceId, actor: 'dispatch-tasks', source: 'job', now };
-      after(placed.waitMs, async () => void (await ask(placed, by, dialInTurn)));
+      const waitMs = Math.max(0, placed.turnAt.getTime() - clock.now().getTime());
+      after(waitMs, async () => void (await ask(placed, by, dialInTurn)));
     }
     return round;
   }
@@ -178,10 +181,19 @@ export function openAttempts(tools: Tools) {
     shiftMs: clock.shiftMs(),
   });
 
+  /** Takes the account's next turns, each at the soonest when it is wanted. */
+  async function turnsOf(tx: Transaction, wanted: Date[]) {
+    const now = clock.now().getTime();
+    const fromMs = wanted.map((at) => Math.max(0, at.getTime() - now));
+    const { waitsMs, againMs } = await tx.takeTurns({ ...pace(), fromMs, limitMs: dispatchAheadMs });
+    return { turns: waitsMs.map((waitMs) => new Date(now + waitMs)), againMs };
+  }
+
   /** Waits until the account may start one more call; our own queue is short, so that the carrier's stays empty. */
   async function takeTurn(): Promise<void> {
-    const { granted, waitMs } = await world.takeTurns({ ...pace(), count: 1, limitMs: paceLimitMs });
-    if (granted === 0) {
+    const { waitsMs } = await world.takeTurns({ ...pace(), fromMs: [0], limitMs: paceLimitMs });
+    const [waitMs] = waitsMs;
+    if (waitMs === undefined) {
       const message =
         'More calls are waiting than the carrier account may start. Try again in a few seconds.';
       throw new CarrierRefusal(message, { carrierCode: null, retryable: true, reached: false });

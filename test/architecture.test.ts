@@ -138,7 +138,7 @@ test('there is one way to the carrier, and the gate stands before it', () => {
   // What is recorded was allowed just before, in straight lines.
   before(textOf('attempt/intent.ts'), 'if (!decision.allowed', 'calls.initiate(');
   const dispatch = textOf('attempt/dispatch.ts');
-  before(dispatch, 'sift(tx, due, scene)', 'intend(tx, attempt');
+  before(dispatch, 'sift(tx, due, scene)', 'intend(tx, sorted');
   before(dispatch, 'decision.allowed && contact', 'allowed.push(');
   expect(dispatch.match(/allowed\.push\(/g)).toHaveLength(1);
   for (const file of ['attempt/intent.ts', 'attempt/dispatch.ts'])

@@ -17,7 +17,6 @@ import * as progress from '../domain/task-progress.ts';
 import { afterBlock } from '../domain/task-retry.ts';
 import { mayReach, openPolicy } from '../domain/workspace.ts';
 import type { Transaction, World } from '../world.ts';
-import type { Turns } from '../world/rate.ts';
 import { openAttempts, recentAttempts, workspacesOf, type Open } from './circumstances.ts';
 import { claimDue } from './due.ts';
 import { roomFor } from './room.ts';
@@ -27,15 +26,17 @@ interface Pace {
   now: Date;
   /** How many tasks are claimed at once. */
   batch: number;
+  /** How long before they are due, in milliseconds. */
+  leadMs: number;
   callsPerMinute: number;
-  /** Takes the account's next turns. */
-  takeTurns(tx: Transaction, count: number): Promise<Turns>;
+  /** Takes the account's next turns, each at the soonest when it is wanted; as many as come soon. */
+  takeTurns(tx: Transaction, wanted: Date[]): Promise<{ turns: Date[]; againMs: number }>;
 }
 
 /** What a round of dispatch has done. */
 export interface Round {
-  /** Calls whose intent is recorded, each with its turn in milliseconds from now. */
-  dispatched: (Placed & { waitMs: number })[];
+  /** Calls whose intent is recorded, each with its turn. */
+  dispatched: (Placed & { turnAt: Date })[];
   /** Tasks that the gate has moved or ended. */
   blocked: number;
   /** In how many milliseconds the account may be asked again; 0: at once. */
@@ -45,6 +46,8 @@ export interface Round {
 /** An attempt that may be made. */
 interface Allowed {
   task: OutboundTask;
+  /** When it is due, or now where that has been. What is decided and recorded of it is so as of then. */
+  at: Date;
   words: Words;
   phone: string;
   contact: Contact;
@@ -61,17 +64,19 @@ type Words = Pick<OutboundTask, 'reason' | 'goal' | 'purpose'>;
  */
 export const dispatchDue = (world: World, pace: Pace): Promise<Round> =>
   world.transact(async (tx) => {
-    const due = await claimDue(tx, { ...pace, limit: pace.batch });
+    const until = new Date(pace.now.getTime() + pace.leadMs);
+    const due = await claimDue(tx, { ...pace, until, limit: pace.batch });
     if (due.length === 0) return { dispatched: [], blocked: 0, againMs: 0 };
     const scene = await sceneOf(tx, due, pace);
     const { allowed, blocked } = sift(tx, due, scene);
     if (allowed.length === 0) return { dispatched: [], blocked, againMs: 0 };
-    const turns = await pace.takeTurns(tx, allowed.length);
-    const dispatched = allowed.slice(0, turns.granted).map((attempt, index) => ({
-      ...intend(tx, attempt, pace.now),
-      waitMs: turns.waitMs + index * turns.stepMs,
-    }));
-    return { dispatched, blocked, againMs: turns.granted < allowed.length ? turns.againMs : 0 };
+    const sorted = allowed.toSorted((one, other) => one.at.getTime() - other.at.getTime()); // what is overdue keeps its order
+    const { turns, againMs } = await pace.takeTurns(
+      tx,
+      sorted.map(({ at }) => at),
+    );
+    const dispatched = turns.map((turnAt, index) => ({ ...intend(tx, sorted[index]!), turnAt }));
+    return { dispatched, blocked, againMs: turns.length < allowed.length ? againMs : 0 };
   });
 
 /** Everything that the gate must know of these tasks, locked where it decides. */
@@ -144,9 +149,10 @@ function sift(tx: Transaction, due: OutboundTask[], scene: Scene): { allowed: Al
     const isBusy = !patient || scene.heldNumbers.has(key) || taken.has(key) || taken.has(patient.id);
     if (isBusy || !scene.room.isLeft(task)) continue;
     const contact = scene.numbers.get(key) ?? null;
-    const question = questionOf(task, { patient, phone, contact }, scene);
+    const at = new Date(Math.max(scene.now.getTime(), task.nextAttemptAt?.getTime() ?? 0));
+    const question = { ...questionOf(task, { patient, phone, contact }, scene), now: at };
     const decision = decide(question);
-    const by = byOf(task, scene.now);
+    const by = byOf(task, at);
     if (!scene.room.isAble(task)) {
       const reason = `the caller ID ${task.phoneFrom} can no longer place calls`;
       tx.decide(tasks, task, progress.abandon(task, reason), by);
@@ -154,10 +160,10 @@ function sift(tx: Transaction, due: OutboundTask[], scene: Scene): { allowed: Al
     } else if (decision.allowed && contact) {
       scene.room.take(task);
       taken.add(key).add(patient.id);
-      allowed.push({ task, words: wordsOf(task, scene), phone, contact, decision });
+      allowed.push({ task, at, words: wordsOf(task, scene), phone, contact, decision });
     } else {
       const decisionAt = (now: Date) => decide({ ...question, now });
-      const plan = afterBlock(task, decision, { now: scene.now, zone: zoneOf(decision), decisionAt });
+      const plan = afterBlock(task, decision, { now: at, zone: zoneOf(decision), decisionAt });
       tx.decide(tasks, task, progress.block(task, decision, plan), by);
       blocked += 1;
     }
@@ -177,8 +183,8 @@ function questionOf(
   task: OutboundTask,
   { patient, phone, contact }: { patient: Patient; phone: string; contact: Contact | null },
   scene: Scene,
-): Question {
-  const { now, open, recent, workspaces } = scene;
+): Omit<Question, 'now'> {
+  const { open, recent, workspaces } = scene;
   const workspace = workspaces.get(task.workspaceId) ?? null;
   const states: Open[] = contact ? (open.get(contact.id) ?? []) : [];
   return {
@@ -194,17 +200,16 @@ function questionOf(
     isOnAllowlist: mayReach(workspace, phone),
     task: { window: task.window ?? null, validUntil: task.validUntil ?? null },
     ringSeconds: calls.ringSeconds,
-    now,
   };
 }
 
 /** Records an attempt: of the task, of the number, and the call that is about to be placed. */
-function intend(tx: Transaction, allowed: Allowed, now: Date): Placed {
-  const { task, phone, contact, decision } = allowed;
-  const by = byOf(task, now);
-  const callId = newId(now);
+function intend(tx: Transaction, allowed: Allowed): Placed {
+  const { task, at, phone, contact, decision } = allowed;
+  const by = byOf(task, at);
+  const callId = newId(at);
   const chainId = task.chainId ?? callId;
-  const facts = progress.dispatch(task, { callId, phone, decision, chainId }, now);
+  const facts = progress.dispatch(task, { callId, phone, decision, chainId }, at);
   const dispatched = tx.decide(tasks, task, facts, by);
   const because = { ...by, causationId: dispatched.events.at(-1)!.id };
   const attempt = contacts.attempt(contact, { phone, attemptId: callId, channel: 'VOICE' });

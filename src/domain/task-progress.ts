@@ -60,6 +60,12 @@ export function cancel(task: OutboundTask, reason: string | null): Fact[] {
 export const levelMs = 300_000;
 
 /**
+ * How long before it is due a task may be claimed, in milliseconds: what the claim takes is over when it is due, and it
+ * is dialled then, not sooner.
+ */
+export const leadMs = 100;
+
+/**
  * The order of dispatch: the smaller, the sooner. Whoever waits rises: a 10 that has been due for 45 minutes goes before
  * a 1 that becomes due now, so nobody starves however many urgent tasks arrive.
  */
