@@ -3,10 +3,12 @@ import * as progress from '../domain/call-progress.ts';
 import * as campaigns from '../domain/campaign.ts';
 import * as runs from '../domain/campaign-run.ts';
 import * as contacts from '../domain/contact.ts';
+import * as conversations from '../domain/conversation.ts';
 import * as events from '../domain/event.ts';
 import * as imports from '../domain/import.ts';
 import * as patients from '../domain/patient.ts';
 import * as tasks from '../domain/task.ts';
+import * as voicemails from '../domain/voicemail.ts';
 import * as workspaces from '../domain/workspace.ts';
 
 /** Every table that the product declares; migrations and tests hold the database against them. */
@@ -31,5 +33,8 @@ export const tables = [
   runs.table,
   runs.members,
   progress.watches,
+  voicemails.table,
+  conversations.table,
+  conversations.messages,
   imports.table,
 ];
