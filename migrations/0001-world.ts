@@ -35,6 +35,9 @@ const tables = [
   'service',
   'use_case',
   'voicemail',
+  'voicemail_audio',
+  'voicemail_content',
+  'voicemail_key',
   'workspace',
 ];
 
@@ -454,6 +457,28 @@ const statements = [
   `create index voicemail_task on voicemail (workspace_id, task_id) where task_id is not null`,
   `create index voicemail_open on voicemail (status_at) where status = 'PENDING'`,
   `create index voicemail_open_contact on voicemail (workspace_id, contact_id) where status = 'PENDING'`,
+  `create table "voicemail_audio" (
+  "workspace_id" uuid not null,
+  "id" uuid not null,
+  "name" text not null,
+  "duration_seconds" double precision not null,
+  "bytes" int not null,
+  "sha256" text not null,
+  "created_at" timestamptz not null,
+  primary key ("workspace_id", "id")
+)`,
+  `alter table "voicemail_audio" add constraint "voicemail_audio_workspace_id_sha256_name_unique" unique ("workspace_id", "sha256", "name")`,
+  `create table "voicemail_content" (
+  "workspace_id" uuid not null,
+  "sha256" text not null,
+  "content" bytea not null,
+  primary key ("workspace_id", "sha256")
+)`,
+  `create table "voicemail_key" (
+  "workspace_id" uuid not null,
+  "secret" text not null,
+  primary key ("workspace_id")
+)`,
   `create table "workspace" (
   "id" uuid not null,
   "name" text not null,

@@ -14,6 +14,7 @@ type Shared = Pick<
   | 'campaigns'
   | 'workspaces'
   | 'importer'
+  | 'recordings'
   | 'clock'
   | 'movableClock'
 > & {
@@ -42,7 +43,7 @@ export function openAccess(shared: Shared) {
     const key = await keyOf(authorization);
     if (key) await limit(key);
     const workspaceId = key?.workspaceId ?? nowhere;
-    const { live, registry, schedule, campaigns, importer } = shared;
+    const { live, registry, schedule, campaigns, importer, recordings } = shared;
     const context: Context = {
       key,
       workspaceId,
@@ -53,6 +54,7 @@ export function openAccess(shared: Shared) {
       campaigns,
       workspaces,
       importer,
+      recordings,
       clock,
       movableClock: shared.movableClock,
       attempts,

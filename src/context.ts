@@ -14,6 +14,7 @@ import type { Importer } from './importer.ts';
 import type { Live } from './live.ts';
 import type { Registry } from './registry.ts';
 import type { Schedule } from './schedule.ts';
+import type { VoicemailRecordings } from './voicemail-audio.ts';
 import type { World } from './world.ts';
 import type { Workspaces } from './provision.ts';
 
@@ -30,6 +31,7 @@ export interface Context {
   campaigns: Campaigns;
   workspaces: Workspaces;
   importer: Importer;
+  recordings: VoicemailRecordings;
   clock: Clock;
   /** The clock where it may be moved by hand; null: it shows real time, or other processes have others. */
   movableClock: RunningClock | null;

@@ -19,6 +19,7 @@ import { openSchedule } from './schedule.ts';
 import { openServer } from './server.ts';
 import { startCarrier } from './simulator/carrier.ts';
 import { openStream } from './stream.ts';
+import { openVoicemailAudio } from './voicemail-audio.ts';
 import { openWebhooks, type Webhooks } from './webhooks.ts';
 import { openWorld, type World } from './world.ts';
 
@@ -136,6 +137,7 @@ async function openCore(opening: Opening) {
       world,
       clock,
     }),
+    recordings: openVoicemailAudio({ world, clock }),
     isEmpty: async (workspaceId: string) =>
       (
         await world.log({
@@ -176,6 +178,7 @@ async function openOutside(
     {
       ...access,
       webhook: (incoming) => made.webhooks?.handle(incoming) ?? Promise.resolve({ status: 503 }),
+      recording: core.recordings.serve,
       unready: () => (state === 'ready' ? null : state),
       metrics: openMetrics(core),
       log,

@@ -71,6 +71,8 @@ export const scopes = [
   'tasks:write',
   'campaigns:read',
   'campaigns:write',
+  'voicemails:read',
+  'voicemails:write',
   'events:read',
   'workspace:read',
   'workspace:write',

@@ -8,6 +8,7 @@ import './import.ts';
 import './patient.ts';
 import './policy.ts';
 import './task.ts';
+import './voicemail.ts';
 import './workspace.ts';
 import { builder } from '../schema/builder.ts';
 

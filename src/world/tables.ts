@@ -9,6 +9,7 @@ import * as imports from '../domain/import.ts';
 import * as patients from '../domain/patient.ts';
 import * as tasks from '../domain/task.ts';
 import * as voicemails from '../domain/voicemail.ts';
+import * as voicemailAudio from '../domain/voicemail-audio.ts';
 import * as workspaces from '../domain/workspace.ts';
 
 /** Every table that the product declares; migrations and tests hold the database against them. */
@@ -37,4 +38,7 @@ export const tables = [
   conversations.table,
   conversations.messages,
   imports.table,
+  voicemailAudio.table,
+  voicemailAudio.contents,
+  voicemailAudio.signingKeys,
 ];

@@ -317,6 +317,7 @@ const nameless = [
   'createWorkspace',
   'upsertPatient',
   'importPatients',
+  'uploadVoicemailAudio',
 ];
 const listenedTo = ['callActivity', 'callUpdated', 'campaignRunUpdated', 'taskUpdated', 'worldEvents'];
 
