@@ -9,6 +9,9 @@ export const maxBytes = 8 * 1024 * 1024;
 const shortestSeconds = 10;
 const longestSeconds = 60;
 
+/** By how much the frames of a whole minute may be longer, in seconds: LAME's delay at 22.05 kHz is 0.056. */
+const encoderSeconds = 0.06;
+
 /** A recording that may be left on an answering machine: what is known of it, not its content. */
 export const table = defineEntity({
   name: 'VoicemailAudio',
@@ -54,9 +57,8 @@ export interface SigningKey extends InferEntity<typeof signingKeys> {}
 
 /**
  * How long a recording is, in seconds. Refuses AUDIO_INVALID when it is no whole MP3 of 10 to 60 seconds and at most
- * 8 MiB. A length in whole seconds is hardly ever one in whole frames, so the last frame may end beyond the 60th
- * second, but not begin there: 72 ms more at most, 26 at 44.1 kHz. At 10 seconds, which no
- * number of frames is exactly, there is no such tolerance: whoever encodes 10 seconds writes at least as many frames.
+ * 8 MiB. Encoders put their own delay before the sound: an exact minute becomes 60.02 to 60.06 seconds of frames, so
+ * as much is allowed beyond it. Nothing is missing at the other end: whoever encodes 10 seconds writes no fewer frames.
  */
 export function durationOf(bytes: Uint8Array): number {
   if (bytes.length > maxBytes) throw tooLarge();
@@ -64,7 +66,7 @@ export function durationOf(bytes: Uint8Array): number {
   if ('reason' in sound) throw invalid(sound.reason);
   const { frames, samplesPerFrame, sampleRate, durationSeconds } = sound;
   const isLongEnough = frames * samplesPerFrame >= shortestSeconds * sampleRate;
-  const isShortEnough = (frames - 1) * samplesPerFrame < longestSeconds * sampleRate;
+  const isShortEnough = durationSeconds <= longestSeconds + encoderSeconds;
   if (isLongEnough && isShortEnough) return durationSeconds;
   const limits = `${shortestSeconds} to ${longestSeconds} are allowed`;
   throw invalid(`It lasts ${durationSeconds.toFixed(2)} seconds by its frames, and ${limits}.`);
