@@ -33,11 +33,11 @@ const tables = [
   'phone_number',
   'request_window',
   'service',
+  'signing_key',
   'use_case',
   'voicemail',
   'voicemail_audio',
   'voicemail_content',
-  'voicemail_key',
   'workspace',
 ];
 
@@ -415,6 +415,11 @@ const statements = [
   "created_at" timestamptz not null,
   primary key ("workspace_id", "id")
 )`,
+  `create table "signing_key" (
+  "workspace_id" uuid not null,
+  "secret" text not null,
+  primary key ("workspace_id")
+)`,
   `create table "use_case" (
   "workspace_id" uuid not null,
   "id" uuid not null,
@@ -473,11 +478,6 @@ const statements = [
   "sha256" text not null,
   "content" bytea not null,
   primary key ("workspace_id", "sha256")
-)`,
-  `create table "voicemail_key" (
-  "workspace_id" uuid not null,
-  "secret" text not null,
-  primary key ("workspace_id")
 )`,
   `create table "workspace" (
   "id" uuid not null,

@@ -17,6 +17,7 @@ import { openRegistry } from './registry.ts';
 import { fillSample, isNightInTheUnitedStates, tenInNewYork } from './sample.ts';
 import { openSchedule } from './schedule.ts';
 import { openServer } from './server.ts';
+import { openSigning } from './signing.ts';
 import { startCarrier } from './simulator/carrier.ts';
 import { openStream } from './stream.ts';
 import { openVoicemailAudio } from './voicemail-audio.ts';
@@ -114,6 +115,7 @@ async function openCore(opening: Opening) {
   await world.migrate();
   const stream = await openStream({ url: natsUrl, log });
   opened(() => stream.close());
+  const signing = openSigning({ world });
   return {
     world,
     stream,
@@ -137,7 +139,8 @@ async function openCore(opening: Opening) {
       world,
       clock,
     }),
-    recordings: openVoicemailAudio({ world, clock }),
+    signing,
+    recordings: openVoicemailAudio({ world, clock, signing }),
     isEmpty: async (workspaceId: string) =>
       (
         await world.log({

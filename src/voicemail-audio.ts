@@ -1,10 +1,11 @@
-import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { sql } from 'kysely';
 import { newId, type Clock } from './clock.ts';
 import type { By } from './domain/event.ts';
 import * as audio from './domain/voicemail-audio.ts';
 import type { VoicemailAudio } from './domain/voicemail-audio.ts';
+import type { Signing } from './signing.ts';
 import type { World } from './world.ts';
 
 /** Which recording a link leads to, and until when. */
@@ -35,7 +36,15 @@ const path = /^\/carrier\/audio\/([0-9a-f-]{36})$/;
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** Keeps the recordings that may be left on answering machines, and gives them to whoever has a link. */
-export function openVoicemailAudio({ world, clock }: { world: World; clock: Clock }) {
+export function openVoicemailAudio({
+  world,
+  clock,
+  signing,
+}: {
+  world: World;
+  clock: Clock;
+  signing: Signing;
+}) {
   /**
    * Keeps a recording. Reads no more of it than it may have, and refuses AUDIO_INVALID. The same bytes are kept once in
    * a workspace; under the same name they are the recording that is already there.
@@ -58,7 +67,7 @@ export function openVoicemailAudio({ world, clock }: { world: World; clock: Cloc
   /** A URL from which a recording can be fetched without a key until it expires. Nothing in it tells of anybody. */
   async function audioUrl({ workspaceId, id, expiresAt, publicUrl }: Link): Promise<string> {
     const expires = String(Math.floor(expiresAt.getTime() / 1_000));
-    const signature = sign(await ensureSecret(workspaceId), id, expires);
+    const signature = await signing.sign(workspaceId, textOf(id, expires));
     return `${publicUrl}/carrier/audio/${id}?${new URLSearchParams({ workspace: workspaceId, expires, signature })}`;
   }
 
@@ -70,8 +79,9 @@ export function openVoicemailAudio({ world, clock }: { world: World; clock: Cloc
     const [workspaceId, expires, signature] = ['workspace', 'expires', 'signature'].map(
       (name) => url.searchParams.get(name) ?? '',
     ) as [string, string, string];
-    const secret = uuid.test(workspaceId) && uuid.test(id) ? await secretOf(workspaceId) : null;
-    if (!secret || !areSame(signature, sign(secret, id, expires))) return { status: 403 };
+    const isOurs = uuid.test(workspaceId) && uuid.test(id);
+    if (!isOurs || !(await signing.isSigned(workspaceId, textOf(id, expires), signature)))
+      return { status: 403 };
     if (Number(expires) * 1_000 <= clock.now().getTime()) return { status: 410 };
     const here = { workspaceId: { eq: workspaceId }, id: { eq: id } };
     const found = await world.findOne<VoicemailAudio>(audio.table, here);
@@ -87,22 +97,6 @@ export function openVoicemailAudio({ world, clock }: { world: World; clock: Cloc
       sql`select content from voicemail_content where workspace_id = ${workspaceId} and sha256 = ${sha256}`,
     );
     return row!.content;
-  }
-
-  async function secretOf(workspaceId: string): Promise<string | null> {
-    const known = await world.findOne<audio.SigningKey>(audio.signingKeys, {
-      workspaceId: { eq: workspaceId },
-    });
-    return known?.secret ?? null;
-  }
-
-  /** The workspace's secret. Replicas that make it at the same time agree. */
-  async function ensureSecret(workspaceId: string): Promise<string> {
-    const known = await secretOf(workspaceId);
-    if (known) return known;
-    await world.query(sql`insert into voicemail_key (workspace_id, secret)
-      values (${workspaceId}, ${randomBytes(32).toString('hex')}) on conflict do nothing`);
-    return (await secretOf(workspaceId))!;
   }
 
   return { upload, audioUrl, serve };
@@ -124,14 +118,7 @@ async function readWithin(source: AsyncIterable<Uint8Array>, limit: number): Pro
 }
 
 /** The secret is one workspace's, so the workspace is signed with it. */
-const sign = (secret: string, id: string, expires: string): string =>
-  createHmac('sha256', secret).update(`${id}/${expires}`).digest('base64url');
-
-/** In a time that does not tell where they differ. */
-function areSame(given: string, own: string): boolean {
-  const [a, b] = [Buffer.from(given), Buffer.from(own)];
-  return a.length === b.length && timingSafeEqual(a, b);
-}
+const textOf = (id: string, expires: string): string => `audio/${id}/${expires}`;
 
 /** Status, headers and which bytes: all of them, the range that is asked for, or none that the asker has already. */
 function answerTo(

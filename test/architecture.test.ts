@@ -31,6 +31,7 @@ const allowed: Record<string, string[] | 'anything'> = {
   importer: ['domain', 'clock', 'records', 'withdraw', 'world'],
   keys: ['domain', 'clock'],
   provision: ['domain', 'clock', 'keys'],
+  signing: ['domain'],
   'voicemail-audio': ['domain', 'clock'],
   attempt: ['domain', 'clock', 'idempotency', 'provision', 'registry'],
   access: ['loaders', 'schema', 'domain'],

@@ -42,19 +42,6 @@ export const contents = defineEntity({
   },
 });
 
-/** What a workspace signs links to its recordings with: made at the first one, the same for every replica. */
-export const signingKeys = defineEntity({
-  name: 'VoicemailKey',
-  tableName: 'voicemail_key',
-  properties: {
-    workspaceId: p.uuid().primary(),
-    /** Hex, 256 random bits. */
-    secret: p.text(),
-  },
-});
-/** One workspace's. */
-export interface SigningKey extends InferEntity<typeof signingKeys> {}
-
 /**
  * How long a recording is, in seconds. Refuses AUDIO_INVALID when it is no whole MP3 of 10 to 60 seconds and at most
  * 8 MiB. Encoders put their own delay before the sound: an exact minute becomes 60.02 to 60.06 seconds of frames, so

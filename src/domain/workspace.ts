@@ -163,6 +163,19 @@ export interface IdempotencyKey extends InferEntity<typeof idempotencyKeys> {}
 /** How long an idempotency key is remembered: 24 hours. */
 export const idempotencyMs = 86_400_000;
 
+/** What a workspace signs with what it hands out, such as links to recordings: made at the first one. */
+export const signingKeys = defineEntity({
+  name: 'SigningKey',
+  tableName: 'signing_key',
+  properties: {
+    workspaceId: p.uuid().primary(),
+    /** Hex, 256 random bits. */
+    secret: p.text(),
+  },
+});
+/** One workspace's. */
+export interface SigningKey extends InferEntity<typeof signingKeys> {}
+
 /** Requests of one key in its current minute. Unlogged: after a crash a minute starts anew. */
 export const requestWindows = defineEntity({
   name: 'RequestWindow',

@@ -26,6 +26,7 @@ export const tables = [
   workspaces.idempotencyKeys,
   workspaces.requestWindows,
   workspaces.carrierPaces,
+  workspaces.signingKeys,
   patients.table,
   contacts.table,
   calls.table,
@@ -40,5 +41,4 @@ export const tables = [
   imports.table,
   voicemailAudio.table,
   voicemailAudio.contents,
-  voicemailAudio.signingKeys,
 ];

@@ -3,6 +3,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { VoicemailAudio } from '../../src/domain/voicemail-audio.ts';
+import { openSigning } from '../../src/signing.ts';
 import { openVoicemailAudio } from '../../src/voicemail-audio.ts';
 import { frames, id3v2, sized, wav, xing } from '../support/mp3.ts';
 import { testKey, withApp, type Answer, type App } from '../support/program.ts';
@@ -198,7 +199,7 @@ describe('an upload', () => {
 
 /** What another process of the same deployment has: the same Postgres, nothing else. */
 const replica = () => ({
-  recordings: openVoicemailAudio({ world: app.world, clock: app.clock }),
+  recordings: openVoicemailAudio({ world: app.world, clock: app.clock, signing: openSigning(app) }),
   by: { workspaceId: app.workspaceId, actor: 'test', source: 'api' as const, now: app.clock.now() },
 });
 
