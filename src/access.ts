@@ -12,6 +12,7 @@ type Shared = Pick<
   | 'registry'
   | 'schedule'
   | 'campaigns'
+  | 'outcomes'
   | 'workspaces'
   | 'importer'
   | 'clock'
@@ -42,7 +43,7 @@ export function openAccess(shared: Shared) {
     const key = await keyOf(authorization);
     if (key) await limit(key);
     const workspaceId = key?.workspaceId ?? nowhere;
-    const { live, registry, schedule, campaigns, importer } = shared;
+    const { live, registry, schedule, campaigns, outcomes, importer } = shared;
     const context: Context = {
       key,
       workspaceId,
@@ -51,6 +52,7 @@ export function openAccess(shared: Shared) {
       registry,
       schedule,
       campaigns,
+      outcomes,
       workspaces,
       importer,
       clock,
