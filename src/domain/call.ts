@@ -155,6 +155,20 @@ export const ringSeconds = 30;
 /** How long a call may last: 10 minutes. */
 export const maxSeconds = 600;
 
+/** Of which nothing has been heard. */
+const unheard = {
+  answeredBy: null,
+  outcome: null,
+  summary: null,
+  transcript: [],
+  reportHash: null,
+  endedReason: null,
+  carrierCode: null,
+  answeredAt: null,
+  endedAt: null,
+  durationSeconds: null,
+};
+
 export const blank = (id: string, workspaceId: string): Call => ({
   id,
   workspaceId,
@@ -187,17 +201,8 @@ export const blank = (id: string, workspaceId: string): Call => ({
   callbackUrl: null,
   basis: null,
   decision: {} as ContactDecision,
-  answeredBy: null,
-  outcome: null,
-  summary: null,
-  transcript: [],
-  reportHash: null,
-  endedReason: null,
-  carrierCode: null,
   queuedAt: new Date(0),
-  answeredAt: null,
-  endedAt: null,
-  durationSeconds: null,
+  ...unheard,
 });
 
 export function evolve(call: Call, event: Event<Fact>): Call {
