@@ -5,19 +5,7 @@ import { makeLoaders } from './loaders.ts';
 import { failure } from './schema/builder.ts';
 
 /** What every context holds, whoever asks. */
-type Shared = Pick<
-  Context,
-  | 'world'
-  | 'live'
-  | 'registry'
-  | 'schedule'
-  | 'campaigns'
-  | 'workspaces'
-  | 'importer'
-  | 'recordings'
-  | 'clock'
-  | 'movableClock'
-> & {
+type Shared = Omit<Context, 'key' | 'workspaceId' | 'attempts' | 'loaders' | 'renew' | 'by' | 'can'> & {
   /** Null until the program is ready. */
   attempts(): Attempts | null;
   /** Of one key. */
@@ -43,20 +31,10 @@ export function openAccess(shared: Shared) {
     const key = await keyOf(authorization);
     if (key) await limit(key);
     const workspaceId = key?.workspaceId ?? nowhere;
-    const { live, registry, schedule, campaigns, importer, recordings } = shared;
     const context: Context = {
+      ...shared,
       key,
       workspaceId,
-      world,
-      live,
-      registry,
-      schedule,
-      campaigns,
-      workspaces,
-      importer,
-      recordings,
-      clock,
-      movableClock: shared.movableClock,
       attempts,
       loaders: makeLoaders(shared, workspaceId),
       renew() {

@@ -7,7 +7,7 @@ import * as progress from './domain/call-progress.ts';
 import * as contacts from './domain/contact.ts';
 import type { Contact } from './domain/contact.ts';
 import type { By, Event } from './domain/event.ts';
-import { CarrierRefusal, NotFoundRefusal } from './domain/refusal.ts';
+import { CarrierRefusal } from './domain/refusal.ts';
 import { leadMs } from './domain/task-progress.ts';
 import { openIntents, type Wanted } from './attempt/intent.ts';
 import { dispatchDue, type Round } from './attempt/dispatch.ts';
@@ -162,7 +162,7 @@ export function openAttempts(tools: Tools) {
       workspaceId: { eq: by.workspaceId },
       id: { eq: id },
     });
-    if (!call) throw new NotFoundRefusal('NOT_FOUND', 'There is no such call in this workspace.', id);
+    if (!call) throw progress.noSuchCall(id);
     return endCall(call, by);
   }
 

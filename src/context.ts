@@ -12,6 +12,7 @@ import type { OutboundTask } from './domain/task.ts';
 import type { ApiKey, PhoneNumber, Scope, Service, UseCase, Workspace } from './domain/workspace.ts';
 import type { Importer } from './importer.ts';
 import type { Live } from './live.ts';
+import type { Outcomes } from './outcome.ts';
 import type { Registry } from './registry.ts';
 import type { Schedule } from './schedule.ts';
 import type { VoicemailRecordings } from './voicemail-audio.ts';
@@ -29,6 +30,7 @@ export interface Context {
   registry: Registry;
   schedule: Schedule;
   campaigns: Campaigns;
+  outcomes: Outcomes;
   workspaces: Workspaces;
   importer: Importer;
   recordings: VoicemailRecordings;

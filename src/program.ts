@@ -13,6 +13,7 @@ import { openLive } from './live.ts';
 import type { Log } from './logger.ts';
 import { openMetrics } from './metrics.ts';
 import { ensureWorkspace, openWorkspaces } from './provision.ts';
+import { openOutcomes } from './outcome.ts';
 import { openRegistry } from './registry.ts';
 import { fillSample, isNightInTheUnitedStates, tenInNewYork } from './sample.ts';
 import { openSchedule } from './schedule.ts';
@@ -135,6 +136,7 @@ async function openCore(opening: Opening) {
       callsPerMinute: config.sourceNumberCallsPerMinute,
       callsPerSecond: config.carrier.callsPerSecond,
     }),
+    outcomes: openOutcomes({ world }),
     importer: openImporter({
       world,
       clock,

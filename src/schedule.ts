@@ -66,7 +66,7 @@ export function openSchedule({ world }: { world: World }) {
     const intent = await intentOf(world, wanted, by);
     const outcome = await world.transact(async (tx) => {
       const known = await claimKey(tx, { ...keyed, resultId: taskId });
-      return known ? { known } : add(tx, { taskId, intent, by });
+      return known ? { known } : addTask(tx, { taskId, intent, by });
     });
     return 'known' in outcome ? scheduled(outcome.known, by) : outcome;
   }
@@ -85,20 +85,56 @@ export function openSchedule({ world }: { world: World }) {
 /** Schedules tasks. */
 export type Schedule = ReturnType<typeof openSchedule>;
 
-function add(tx: Transaction, { taskId, intent, by }: { taskId: string; intent: Wanted; by: By }): Scheduled {
+/** Adds a task with its id, in a transaction of somebody else's. */
+export function addTask(
+  tx: Transaction,
+  { taskId, intent, by }: { taskId: string; intent: Wanted; by: By },
+): Scheduled {
   const blank = tasks.blank(taskId, by.workspaceId);
   const { row, events } = tx.decide(tasks, blank, schedule(blank, intent), { ...by, correlationId: taskId });
   return { task: row, event: events[0]!, replayed: false };
 }
 
+/** Who speaks, and from which numbers. */
+export interface Outbound {
+  workspace: Workspace | null;
+  service: Service;
+  callerIds: string[];
+}
+
+/** What calling takes in a workspace. Refuses NOT_FOUND, OUTBOUND_NOT_CONFIGURED, NO_NUMBER_AVAILABLE. */
+export async function outboundOf(
+  reader: Reader,
+  serviceId: string | null,
+  workspaceId: string,
+): Promise<Outbound> {
+  const [workspace, service] = await Promise.all([
+    reader.findOne<Workspace>(workspaces.table, { id: { eq: workspaceId } }),
+    findService(reader, serviceId, workspaceId),
+  ]);
+  return { workspace, service, callerIds: await callerIdsOf(reader, service) };
+}
+
 /** What is wanted, with everything that it names looked up. */
 async function intentOf(reader: Reader, wanted: WantedTask, by: By): Promise<Wanted> {
-  const { patient: reference, scheduledFor, validUntil, idempotencyKey: _key, ...rest } = wanted;
-  const [patient, workspace, service] = await Promise.all([
-    findPatient(reader, reference, by),
-    reader.findOne<Workspace>(workspaces.table, { id: { eq: by.workspaceId } }),
-    findService(reader, wanted.serviceId, by.workspaceId),
+  const [patient, outbound] = await Promise.all([
+    findPatient(reader, wanted.patient, by),
+    outboundOf(reader, wanted.serviceId, by.workspaceId),
   ]);
+  return intentFor({ ...wanted, origin: 'TASK' }, { patient, ...outbound }, by);
+}
+
+/** Where a task comes from. */
+type Lineage = Pick<Wanted, 'origin' | 'derivedFromId' | 'chainId'> & { triggerId?: string };
+
+/** What is wanted, once everything that it names is there. Refuses INVALID_INPUT and DESTINATION_NOT_ALLOWED. */
+export function intentFor(
+  wanted: Omit<WantedTask, 'patient' | 'idempotencyKey'> & Lineage,
+  { patient, workspace, service, callerIds }: Outbound & { patient: Patient },
+  by: By,
+): Wanted {
+  const { scheduledFor, validUntil, ...all } = wanted;
+  const { patient: _patient, idempotencyKey: _key, ...rest } = all as typeof all & Partial<WantedTask>;
   const phone = phoneOf(wanted, patient, workspace);
   const from = new Date(Math.max(scheduledFor?.getTime() ?? 0, by.now.getTime()));
   if (validUntil && validUntil <= from) {
@@ -112,18 +148,21 @@ async function intentOf(reader: Reader, wanted: WantedTask, by: By): Promise<Wan
     patientId: patient.id,
     phone,
     isPhoneNamed: wanted.phone !== null,
-    phoneFrom: pickCallerId(await callerIdsOf(reader, service), patient.id),
+    phoneFrom: pickCallerId(callerIds, patient.id),
     scheduledFor: from.toISOString(),
     validUntil: validUntil?.toISOString() ?? null,
     serviceId: service.id,
     campaignId: null,
-    triggerId: null,
-    origin: 'TASK',
+    triggerId: wanted.triggerId ?? null,
     requestedBy: by.actor,
   };
 }
 
-function phoneOf({ phone: named }: WantedTask, patient: Patient, workspace: Workspace | null): string {
+function phoneOf(
+  { phone: named }: Pick<WantedTask, 'phone'>,
+  patient: Patient,
+  workspace: Workspace | null,
+): string {
   const phone = named ?? patient.phone;
   if (!phone) throw faulty('phone', 'This patient has no number: give one.');
   workspaces.checkReach(workspace, phone, 'phone');

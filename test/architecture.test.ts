@@ -27,6 +27,7 @@ const allowed: Record<string, string[] | 'anything'> = {
   withdraw: ['domain'],
   registry: ['domain', 'clock', 'idempotency', 'withdraw'],
   campaign: ['domain', 'clock', 'idempotency', 'provision', 'schedule'],
+  outcome: ['domain', 'clock', 'schedule', 'withdraw'],
   schedule: ['domain', 'clock', 'idempotency', 'provision', 'registry'],
   importer: ['domain', 'clock', 'records', 'withdraw', 'world'],
   keys: ['domain', 'clock'],

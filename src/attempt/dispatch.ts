@@ -241,7 +241,7 @@ function intentOf({ task, words, phone, contact, decision }: Allowed, callId: st
     taskId: task.id,
     campaignId: task.campaignId ?? null,
     campaignRunId: task.queueId === tasks.noQueue ? null : task.queueId,
-    derivedFromId: task.lastCallId ?? null,
+    derivedFromId: task.lastCallId ?? task.derivedFromId ?? null,
     chainId: task.chainId ?? callId,
     requestedBy,
     callbackUrl: null,

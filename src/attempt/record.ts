@@ -86,7 +86,7 @@ async function conclude(tx: Transaction, task: OutboundTask, conclusion: Conclus
 
 async function sequelFor(tx: Transaction, task: OutboundTask, conclusion: Conclusion): Promise<Sequel> {
   const { call, contact, isUntaken, by } = conclusion;
-  if (!isUntaken && verdictOf(call, null) === 'done') return { becomes: 'completed' };
+  if (!isUntaken && verdictOf(call, call.outcome ?? null) === 'done') return { becomes: 'completed' };
   const { workspaceId, patientId } = task;
   const here = { workspaceId: { eq: workspaceId } };
   const patient = await tx.findOne<Patient>(patients.table, { ...here, id: { eq: patientId } });

@@ -46,6 +46,41 @@ export interface Rejection {
   withheld?: 'held_up' | 'unwanted';
 }
 
+/** What can be achieved with a call. */
+export const outcomes = [
+  'confirmed',
+  'declined',
+  'callback_requested',
+  'opted_out',
+  'wrong_person',
+  'left_message',
+  'unresolved',
+] as const;
+/** One of `outcomes`. */
+export type Outcome = (typeof outcomes)[number];
+
+/** How sure an agent is of what it has heard when it says nothing else: less than any system of record. */
+export const agentConfidence = 0.7;
+
+/** What one side of a call said. */
+export interface Turn {
+  speaker: string;
+  text: string;
+  /** ISO instant. */
+  at: string;
+}
+
+/** What the agent that held a call tells of it. */
+export interface Reported {
+  outcome: Outcome;
+  summary: string | null;
+  answeredBy: AnsweredBy | null;
+  transcript: Turn[];
+  /** The tasks that its promises have become. */
+  taskIds: string[];
+  reportHash: string;
+}
+
 /** How a call ended. */
 export type Ended = { endedReason: string; durationSeconds?: number; answeredBy?: AnsweredBy; via: Via };
 /** What can happen to a call. */
@@ -60,6 +95,7 @@ export type Fact = AnyFact &
     | { type: 'call.uncertain'; data: { cause: string } }
     | { type: 'call.ringing'; data: { via: Via } }
     | { type: 'call.answered'; data: { via: Via } }
+    | { type: 'call.outcome_reported'; data: Reported }
     | { type: 'call.machine_detected'; data: { answeredBy: AnsweredBy; detail: string } }
     | {
         type: 'call.completed' | 'call.busy' | 'call.no_answer' | 'call.failed' | 'call.canceled';

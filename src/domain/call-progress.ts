@@ -12,7 +12,8 @@ import {
   type Rejection,
   type Via,
 } from './call.ts';
-import { StateRefusal } from './refusal.ts';
+import type { Reported } from './call-fact.ts';
+import { NotFoundRefusal, StateRefusal } from './refusal.ts';
 
 /**
  * For how many milliseconds a status is believed without a word from the carrier; then the sweeper asks.
@@ -89,6 +90,18 @@ export function hear(call: Call, heard: Heard): Fact[] {
   return [...accepted, { type: told.type, data, effectiveAt } as Fact];
 }
 
+/** Records what an agent says that was achieved. Told again it changes nothing; refuses another report, and one of a call that nobody answered. */
+export function report(call: Call, reported: Reported): Fact[] {
+  if (call.reportHash === reported.reportHash) return [];
+  if (call.reportHash !== null)
+    throw new StateRefusal('ILLEGAL_TRANSITION', 'The outcome of this call has been reported.', call.status);
+  if (rank[call.status] === 4 && call.status !== 'COMPLETED')
+    throw new StateRefusal('ILLEGAL_TRANSITION', 'Nobody answered this call.', call.status);
+  if (call.status === 'QUEUED')
+    throw new StateRefusal('ILLEGAL_TRANSITION', 'This call has not been answered yet.', call.status);
+  return [{ type: 'call.outcome_reported', data: reported }];
+}
+
 /** Records that no person answered. A verdict that comes after the end still tells who answered. */
 export function detect(call: Call, detail: string, at: Date): Fact[] {
   const answeredBy = answererOf(detail);
@@ -151,6 +164,10 @@ export const watches = defineEntity({
     askAt: p.datetime(),
   },
 });
+
+/** There is none with this id. */
+export const noSuchCall = (id: string): NotFoundRefusal =>
+  new NotFoundRefusal('NOT_FOUND', 'There is no such call in this workspace.', id);
 
 /** Whether an event of this type ends a call. */
 export const ends = (type: string): boolean => type === 'call.rejected' || type in terminalOf;

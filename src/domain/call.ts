@@ -21,10 +21,10 @@
  */
 import { defineEntity, p, type InferEntity } from '@mikro-orm/core';
 import type { ContactDecision, LegalBasis, Purpose } from './consent.ts';
-import type { Ended, Fact, Intent, Rejection } from './call-fact.ts';
+import type { Ended, Fact, Intent, Outcome, Rejection, Reported, Turn } from './call-fact.ts';
 import { partialIndex, rowColumns, type Event } from './event.ts';
 
-export type { Ended, Fact, Intent, Rejection, Via } from './call-fact.ts';
+export type { Ended, Fact, Intent, Outcome, Rejection, Turn, Via } from './call-fact.ts';
 
 export const entityType = 'CALL';
 export const foldVersion = 1;
@@ -92,6 +92,12 @@ export const table = defineEntity({
     basis: p.text().$type<LegalBasis>().nullable(),
     decision: p.json().$type<ContactDecision>(),
     answeredBy: p.text().$type<AnsweredBy>().nullable(),
+    /** What was achieved, as told by the agent; null: nobody has told. */
+    outcome: p.text().$type<Outcome>().nullable(),
+    summary: p.text().nullable(),
+    transcript: p.json().$type<Turn[]>(),
+    /** What the report of the outcome said, as a hash: told again it changes nothing. */
+    reportHash: p.text().nullable(),
     endedReason: p.text().nullable(),
     carrierCode: p.text().nullable(),
     queuedAt: p.datetime(),
@@ -149,6 +155,20 @@ export const ringSeconds = 30;
 /** How long a call may last: 10 minutes. */
 export const maxSeconds = 600;
 
+/** Of which nothing has been heard. */
+const unheard = {
+  answeredBy: null,
+  outcome: null,
+  summary: null,
+  transcript: [],
+  reportHash: null,
+  endedReason: null,
+  carrierCode: null,
+  answeredAt: null,
+  endedAt: null,
+  durationSeconds: null,
+};
+
 export const blank = (id: string, workspaceId: string): Call => ({
   id,
   workspaceId,
@@ -181,13 +201,8 @@ export const blank = (id: string, workspaceId: string): Call => ({
   callbackUrl: null,
   basis: null,
   decision: {} as ContactDecision,
-  answeredBy: null,
-  endedReason: null,
-  carrierCode: null,
   queuedAt: new Date(0),
-  answeredAt: null,
-  endedAt: null,
-  durationSeconds: null,
+  ...unheard,
 });
 
 export function evolve(call: Call, event: Event<Fact>): Call {
@@ -209,6 +224,8 @@ export function evolve(call: Call, event: Event<Fact>): Call {
       return { ...to('IN_PROGRESS'), answeredAt: at };
     case 'call.machine_detected':
       return { ...call, answeredBy: data.answeredBy };
+    case 'call.outcome_reported':
+      return reported(call, data);
     default:
       return ended(to(terminalOf[type]), data, at);
   }
@@ -229,6 +246,10 @@ export const terminalOf = {
   'call.failed': 'FAILED',
   'call.canceled': 'CANCELED',
 } as const;
+
+function reported(call: Call, { answeredBy, taskIds: _tasks, ...data }: Reported): Call {
+  return { ...call, ...data, answeredBy: answeredBy ?? call.answeredBy ?? null };
+}
 
 function ended(call: Call, data: Ended, at: Date): Call {
   const durationSeconds = data.durationSeconds ?? null;

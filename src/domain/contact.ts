@@ -51,6 +51,7 @@ export type Fact = AnyFact &
         type: 'contact.consent_revoked';
         data: { phone: string; patientId: string; channels: Channel[]; reason: string };
       }
+    | { type: 'contact.wrong_person'; data: { phone: string; patientId: string } }
     | { type: 'contact.attempted'; data: { phone: string; attemptId: string; channel: Channel } }
     | { type: 'contact.attempt_ended'; data: { phone: string; attemptId: string; endedReason: string } }
   );
@@ -88,6 +89,11 @@ export function evolve(contact: Contact, event: Event<Fact>): Contact {
     case 'contact.consent_revoked': {
       const { patientId, channels: taken, reason } = data;
       const revocation = { patientId, channels: taken, reason, at: at.toISOString() };
+      return withRevocations({ ...next, revocations: [...contact.revocations, revocation] });
+    }
+    case 'contact.wrong_person': {
+      const at = event.effectiveAt.toISOString();
+      const revocation = { patientId: data.patientId, channels: [...channels], reason: 'wrong person', at };
       return withRevocations({ ...next, revocations: [...contact.revocations, revocation] });
     }
     case 'contact.attempted': {
@@ -158,6 +164,11 @@ export function revoke(
   if (some === null) return [{ type: 'contact.opted_out', data: rest }];
   return [{ type: 'contact.consent_revoked', data: { ...rest, channels: some } }];
 }
+
+/** Records that a stranger answers there: whatever the patient agreed to for this number no longer stands. */
+export const disown = (_contact: Contact, given: { phone: string; patientId: string }): Fact[] => [
+  { type: 'contact.wrong_person', data: given },
+];
 
 /** Records that an attempt at this number begins: before the carrier is asked. */
 export const attempt = (

@@ -13,6 +13,7 @@ const lines: Record<string, (data: Data) => string> = {
   'contact.consent_granted': (data) => `Consent recorded: ${text(data['method'])}`,
   'contact.consent_revoked': (data) => `Consent revoked: ${text(data['reason'])}`,
   'contact.opted_out': (data) => `Asked not to be contacted: ${text(data['reason'])}`,
+  'contact.wrong_person': () => 'A stranger answers at this number',
   'contact.attempted': () => 'Attempt begun',
   'contact.attempt_ended': (data) => `Attempt ended: ${words(text(data['endedReason']))}`,
   'outbound.initiated': (data) => `Call requested: ${text(data['reason'])}`,
@@ -34,6 +35,7 @@ const lines: Record<string, (data: Data) => string> = {
   'call.ringing': () => 'Ringing',
   'call.answered': () => 'Answered',
   'call.machine_detected': () => 'A machine answered',
+  'call.outcome_reported': (data) => `Outcome: ${words(text(data['outcome']))}`,
   'call.completed': (data) =>
     `Call ended${data['durationSeconds'] === undefined ? '' : ` after ${Number(data['durationSeconds'])} s`}`,
   'call.busy': () => 'Busy',

@@ -28,6 +28,9 @@ export interface Wanted {
   /** The campaign's run that it is paced with. Left out: nobody's. */
   queueId?: string;
   origin: CallOrigin;
+  /** The call in which it was promised, and the first one of that call's chain. Left out: it was not. */
+  derivedFromId?: string;
+  chainId?: string;
   tags: string[];
   metadata: Record<string, string>;
   /** Types of events on this patient that make it pointless. */

@@ -60,12 +60,12 @@ export const outcomeOf = ({ endedReason, answeredBy }: Pick<Call, 'endedReason' 
 /** What follows from the end of an attempt. `isUntaken`: the carrier did not take it, and may take the next one. */
 export function sequelOf(
   task: OutboundTask,
-  call: Pick<Call, 'status' | 'endedReason' | 'answeredBy'> & { isUntaken: boolean },
+  call: Pick<Call, 'status' | 'endedReason' | 'answeredBy' | 'outcome'> & { isUntaken: boolean },
   circumstances: Circumstances,
 ): Sequel {
   const counted = !call.isUntaken;
   const outcome = wordsOfOutcome(outcomeOf(call));
-  const verdict = call.isUntaken ? 'retry' : verdictOf(call, null);
+  const verdict = call.isUntaken ? 'retry' : verdictOf(call, call.outcome ?? null);
   if (verdict === 'done') return { becomes: 'completed' };
   if (verdict === 'give up') return { becomes: 'failed', counted, reason: outcome };
   if (counted && task.attempts >= task.maxAttempts) {

@@ -63,6 +63,8 @@ export const table = defineEntity({
     decision: p.json().$type<ContactDecision>().nullable(),
     /** Until when the present attempt may take; null when none is under way. */
     leaseUntil: p.datetime().nullable(),
+    /** The call in which it was promised; null: it was not. */
+    derivedFromId: p.uuid().nullable(),
     /** The first call of the chain that its attempts are. */
     chainId: p.uuid().nullable(),
     serviceId: p.uuid().nullable(),
@@ -85,6 +87,11 @@ export const table = defineEntity({
     partialIndex('task_campaign', 'outbound_task (workspace_id, campaign_id, id)', `campaign_id is not null`),
     // Where the members of a run are.
     partialIndex('task_queue', 'outbound_task (workspace_id, queue_id, status)', `campaign_id is not null`),
+    partialIndex(
+      'task_derived',
+      'outbound_task (workspace_id, derived_from_id)',
+      `derived_from_id is not null`,
+    ),
     partialIndex('task_trigger', 'outbound_task (workspace_id, trigger_id, id)', `trigger_id is not null`),
     // What is due is found by caller ID and priority, however many wait.
     partialIndex(
@@ -146,6 +153,7 @@ export const blank = (id: string, workspaceId: string): OutboundTask => ({
   lastOutcome: null,
   decision: null,
   leaseUntil: null,
+  derivedFromId: null,
   chainId: null,
   ...unattributed,
   createdAt: new Date(0),

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import * as calls from '../domain/call.ts';
 import type { Call as Row } from '../domain/call.ts';
+import { noSuchCall } from '../domain/call-progress.ts';
 import { conditions, fits, type CallFilter as CallWhere } from '../domain/call-filter.ts';
 import { bases, purposes } from '../domain/consent.ts';
 import type { Event } from '../domain/event.ts';
@@ -194,7 +195,7 @@ builder.mutationFields((t) => ({
     description: 'Ends a call that is not over: it stops ringing, or is hung up.',
     args: { id: t.arg.id({ required: true }) },
     resolve: async (_, { id }, { attempts, by }) => {
-      if (!isId(id)) throw new NotFoundRefusal('NOT_FOUND', 'There is no such call in this workspace.', id);
+      if (!isId(id)) throw noSuchCall(id);
       return { call: await attempts.cancelCall(id, by()) };
     },
   }),

@@ -5,6 +5,7 @@ import './clock.ts';
 import './contact.ts';
 import './event.ts';
 import './import.ts';
+import './outcome.ts';
 import './patient.ts';
 import './policy.ts';
 import './task.ts';

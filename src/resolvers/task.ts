@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { channels, purposes } from '../domain/consent.ts';
+import { purposes } from '../domain/consent.ts';
 import type { Event } from '../domain/event.ts';
 import { nearest } from '../domain/nearest.ts';
 import { externalTypes, isExternalType } from '../domain/patient.ts';
@@ -23,6 +23,7 @@ import {
   optional,
   pairs,
   phone,
+  taskChannel,
   text,
   uuid,
 } from '../schema/input.ts';
@@ -80,11 +81,7 @@ const rules = z.object({
   patientId: optional(uuid),
   patientCanonicalId: optional(text(1, 256)),
   phone: optional(phone),
-  channel: optional(z.enum(channels))
-    .transform((channel) => channel ?? 'VOICE')
-    .refine((channel) => channel === 'VOICE', {
-      error: 'Texts and voicemails cannot be scheduled yet: give VOICE.',
-    }),
+  channel: taskChannel,
   reason: text(1, 256),
   goal: optional(text(0, 2_000)),
   purpose: optional(z.enum(purposes)).transform((purpose) => purpose ?? 'OTHER'),

@@ -1,4 +1,5 @@
 import { answerers, origins, statuses, type Call as Row } from '../domain/call.ts';
+import { outcomes, type Turn as TurnRow } from '../domain/call-fact.ts';
 import { builder } from './builder.ts';
 import { ContactDecision, Purpose } from './contact.ts';
 import { WorldEvent } from './event.ts';
@@ -7,7 +8,16 @@ import { Service, UseCase } from './workspace.ts';
 
 export const CallStatus = builder.enumType('CallStatus', { values: statuses });
 export const CallOrigin = builder.enumType('CallOrigin', { values: origins });
-const AnsweredBy = builder.enumType('AnsweredBy', { values: answerers });
+export const AnsweredBy = builder.enumType('AnsweredBy', { values: answerers });
+
+const Turn = builder.objectRef<TurnRow>('Turn').implement({
+  description: 'What one side said.',
+  fields: (t) => ({
+    speaker: t.exposeString('speaker'),
+    text: t.exposeString('text'),
+    at: t.expose('at', { type: 'DateTime' }),
+  }),
+});
 
 export const Call = builder.objectRef<Row>('Call');
 
@@ -73,6 +83,12 @@ Call.implement({
     }),
     decision: t.expose('decision', { type: ContactDecision }),
     answeredBy: t.expose('answeredBy', { type: AnsweredBy, nullable: true }),
+    outcome: t.exposeString('outcome', {
+      nullable: true,
+      description: `What was achieved, as told by the agent: ${outcomes.join(', ')}.`,
+    }),
+    summary: t.exposeString('summary', { nullable: true }),
+    transcript: t.expose('transcript', { type: [Turn] }),
     endedReason: t.exposeString('endedReason', { nullable: true }),
     queuedAt: t.expose('queuedAt', { type: 'DateTime' }),
     answeredAt: t.expose('answeredAt', { type: 'DateTime', nullable: true }),

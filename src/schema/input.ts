@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { isZone } from '../domain/calendar.ts';
+import { channels } from '../domain/consent.ts';
 import { e164 } from '../domain/phone.ts';
 import { InputRefusal, type FieldFault } from '../domain/refusal.ts';
 
@@ -88,6 +89,13 @@ export const whole = (least: number, most: number, other: number) => {
     (value) => value ?? other,
   );
 };
+
+/** The channel of a task; left out: VOICE. */
+export const taskChannel = optional(z.enum(channels))
+  .transform((channel) => channel ?? 'VOICE')
+  .refine((channel) => channel === 'VOICE', {
+    error: 'Texts and voicemails cannot be scheduled yet: give VOICE.',
+  });
 
 /** A key of at most 128 characters that its sender makes up. */
 export const idempotencyKey = optional(text(1, 128));

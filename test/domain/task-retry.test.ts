@@ -80,7 +80,12 @@ function circumstancesOf(setting: Setting) {
   return { now, zone: zoneOf(decisionAt(now)), decisionAt };
 }
 
-const unanswered = { status: 'NO_ANSWER' as CallStatus, endedReason: 'no_answer', answeredBy: null };
+const unanswered = {
+  status: 'NO_ANSWER' as CallStatus,
+  endedReason: 'no_answer',
+  answeredBy: null,
+  outcome: null,
+};
 const ended = (setting: Setting, call: Partial<typeof unanswered> = {}, isUntaken = false) =>
   sequelOf(setting.task, { ...unanswered, ...call, isUntaken }, circumstancesOf(setting));
 const blocked = (setting: Setting) => {
