@@ -61,11 +61,11 @@ async function notify(drop: Drop, network: Network, event: WebhookEvent & { body
     });
     const pause = RETRIES_AFTER[attempt - 1];
     if (pause === undefined || !mayRetry(reply)) return;
-    const isStopped = await network.pace.wait(pause, drop.ended.signal).then(
-      () => false,
-      () => true,
-    );
-    if (isStopped) return;
+    try {
+      await network.pace.wait(pause, drop.ended.signal);
+    } catch {
+      return; // the vendor stops
+    }
   }
 }
 

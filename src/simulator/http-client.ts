@@ -15,7 +15,7 @@ export type Reply =
   | { readonly failure: 'ct' | 'rt' };
 
 /** For how long an answer is waited for. */
-export interface Patience {
+interface Patience {
   /** Milliseconds until connected. */
   readonly connectMs: number;
   /** Milliseconds until the first answer, and between its parts. */

@@ -1,7 +1,7 @@
 import type { Drop } from './drop.ts';
 
 /** What is known of a key when it comes in. */
-export type KeyState = Drop['key'] | 'same';
+type KeyState = Drop['key'] | 'same';
 
 /** Remembers which requests came with which Idempotency-Key. */
 export interface IdempotencyKeys {

@@ -4,7 +4,7 @@ import type { Network } from './network.ts';
 import type { OptOuts } from './opt-outs.ts';
 
 /** A person's text, as it is asked for at `POST /inbound`. */
-export interface PersonsText extends Text {
+interface PersonsText extends Text {
   /** Tells a text of this sid again, or gives a new one this sid; default: a new text with a new sid. */
   readonly sid?: string | undefined;
 }
@@ -48,6 +48,12 @@ export function openInbox({ network, optOuts, messages, url }: InboxOptions): In
     const message = newMessage({ text, direction: 'outbound-reply', status: 'sent' }, network.now());
     messages.set(message.sid, message);
   }
+  async function tell(message: Message, asked: string): Promise<void> {
+    const answer = await postInbound(message, network, asked);
+    if ('body' in answer && answer.body.includes('<Message')) {
+      network.log(`message ${message.sid}: TwiML that answers a text is not performed here`);
+    }
+  }
   return {
     messagesTo: (next) => void (target = next),
     isWanted: () => target !== undefined,
@@ -59,7 +65,7 @@ export function openInbox({ network, optOuts, messages, url }: InboxOptions): In
       const before = lines.get(line) ?? Promise.resolve();
       lines.set(
         line,
-        before.then(() => postInbound(message, network, asked)),
+        before.then(() => tell(message, asked)),
       );
       return message.sid;
     },

@@ -1,7 +1,7 @@
 import type { Reply } from './http-client.ts';
 
 /** What came in, and what went out with one entry for each try. */
-export type LedgerKind = CallKind | TextKind | VoicemailKind;
+type LedgerKind = CallKind | TextKind | VoicemailKind;
 
 /** A create or update of a call; its status callback, TwiML request, verdict of machine detection. */
 type CallKind = 'create' | 'update' | 'callback' | 'twiml' | 'amd';
