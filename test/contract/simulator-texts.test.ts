@@ -1,6 +1,11 @@
+import { once } from 'node:events';
+import http from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
 import type twilio from 'twilio';
 import { describe, expect, test } from 'vitest';
 
+import { openClock } from '../../src/clock.ts';
 import type { Carrier, CarrierOptions } from '../../src/simulator/carrier.ts';
 import { segmentsOf } from '../../src/simulator/segments.ts';
 import {
@@ -172,6 +177,21 @@ describe('the life of a text', () => {
   );
 });
 
+test('people text as the clock is moved', () => {
+  const clock = openClock(new Date('2026-03-02T09:00:00Z'));
+  return withCarrier({ clock, pace: 1 }, async (stage) => {
+    const { sid } = await stage.create('0133');
+    await clock.advance(new Date('2026-03-02T09:00:02Z'));
+    expect(stage.told(sid).map(({ params }) => params.MessageStatus)).toEqual(['sent']);
+    await clock.advance(new Date('2026-03-02T09:01:00Z'));
+    expect(stage.told(sid)).toHaveLength(2);
+    expect(stage.texts()).toHaveLength(1);
+    expect((await stage.client.messages(sid).fetch()).dateUpdated.getTime()).toBeLessThan(
+      Date.parse('2026-03-02T09:00:10Z'),
+    );
+  });
+});
+
 describe('what goes wrong', () => {
   test.each([
     ['0110', 400, 21211],
@@ -293,23 +313,25 @@ describe('what people text', () => {
         `SM${'1'.repeat(32)}`,
       ]);
       expect(new Set(told.map(({ token }) => token)).size).toBe(3);
+      // Told again is not said again: it does not opt out once more.
+      await stage.inbound({ body: 'START' });
+      await stage.inbound({ body: 'STOP', sid: body.sid });
+      expect(await stage.create('0100')).toMatchObject({ status: 'queued' });
       const inbound = (await stage.client.messages.list()).filter(({ direction }) => direction === 'inbound');
-      expect(inbound).toHaveLength(2);
+      expect(inbound).toHaveLength(3);
     }));
 
-  test('is told in the order in which each person said it', () =>
+  test('is told one after another to each person, the next once all tries of the last are over', () =>
     withCarrier({}, async (stage) => {
-      const people = ['0100', '0101', '0102'];
-      const texts = people.flatMap((person) =>
-        Array.from({ length: 20 }, (_, index) => ({ from: numberOf(person), body: `${index}` })),
-      );
-      for (const text of texts) await stage.inbound(text);
-      const told = await stage.receiver.until(60, ({ path }) => path === '/texts');
+      stage.carrier.messagesTo(`${stage.receiver.url}/texts#rt=100&rc=1&rp=rt`);
+      stage.receiver.answer('/texts', ({ params }) => (params.Body === '0' ? 'never' : {}));
+      const people = ['0100', '0101', '0102'].map((person) => numberOf(person));
+      const bodies = Array.from({ length: 10 }, (_, index) => String(index));
+      for (const body of bodies) for (const from of people) await stage.inbound({ from, body });
+      const told = await stage.receiver.until(33, ({ path }) => path === '/texts');
       for (const person of people) {
-        const bodies = told.filter(({ params }) => params.From === numberOf(person));
-        expect(bodies.map(({ params }) => params.Body)).toEqual(
-          Array.from({ length: 20 }, (_, index) => `${index}`),
-        );
+        const heard = told.filter(({ params }) => params.From === person).map(({ params }) => params.Body);
+        expect(heard).toEqual(['0', ...bodies]);
       }
     }));
 
@@ -327,6 +349,30 @@ describe('what people text', () => {
       expect(entries).toMatchObject([
         { kind: 'text-received', httpStatus: 500, accepted: false, status: 'received' },
       ]);
+    }));
+
+  test('is not lost with an idle connection that the customer closed', () =>
+    withCarrier({}, async (stage) => {
+      const used = new WeakSet();
+      const heard: string[] = [];
+      const customer = http.createServer((request, response) => {
+        if (used.has(request.socket)) return request.socket.destroy();
+        used.add(request.socket);
+        void text(request).then((body) => {
+          heard.push(new URLSearchParams(body).get('Body') ?? '');
+          response.end();
+        });
+        return undefined;
+      });
+      await once(customer.listen(0, '127.0.0.1'), 'listening');
+      stage.carrier.messagesTo(`http://127.0.0.1:${(customer.address() as AddressInfo).port}/#rc=0`);
+      try {
+        for (const body of ['1', '2', '3']) await stage.inbound({ body });
+        await expect.poll(() => heard).toEqual(['1', '2', '3']);
+      } finally {
+        customer.close();
+        customer.closeAllConnections();
+      }
     }));
 
   test('has to make sense, and somewhere to go', () =>

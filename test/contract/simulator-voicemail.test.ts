@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 
+import { openClock } from '../../src/clock.ts';
 import type { Carrier, CarrierOptions } from '../../src/simulator/carrier.ts';
 import { openListener, type Listener } from '../support/listener.ts';
 import { FROM, numberOf, withSimulatedCarrier } from '../support/simulated-carrier.ts';
@@ -136,6 +137,22 @@ describe('the life of a voicemail', () => {
       await stage.settle();
       expect(await stage.results()).toHaveLength(1);
     }));
+});
+
+test('a voicemail is left, and its webhook tried again, as the clock is moved', () => {
+  const clock = openClock(new Date('2026-03-02T09:00:00Z'));
+  return withVendor({ clock, pace: 1 }, async (stage) => {
+    const paths = () => stage.listener.heard.map(({ path }) => path);
+    stage.listener.answer('/hook', () => ({ status: 500 }));
+    stage.carrier.voicemailWebhooksTo(`${stage.listener.url}/hook`);
+    await stage.send(stage.order('0140'));
+    await clock.advance(new Date('2026-03-02T09:00:05Z'));
+    expect(paths()).toEqual(['/a.mp3']);
+    await clock.advance(new Date('2026-03-02T09:00:30Z'));
+    expect(paths().toSorted()).toEqual(['/a.mp3', '/hook', '/result']);
+    await clock.advance(new Date('2026-03-02T09:10:00Z'));
+    expect(paths().filter((path) => path === '/hook')).toHaveLength(3);
+  });
 });
 
 describe('what is wrong with a request is told by callback', () => {

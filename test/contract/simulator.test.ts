@@ -5,6 +5,7 @@ import type twilio from 'twilio';
 import { describe, expect, test } from 'vitest';
 
 import type { Carrier, CarrierOptions } from '../../src/simulator/carrier.ts';
+import { openListener } from '../support/listener.ts';
 import {
   ACCOUNT_SID,
   AUTH_TOKEN,
@@ -630,6 +631,7 @@ describe('the delivery of webhooks', () => {
 });
 
 test('runs as a process of its own until SIGTERM', async () => {
+  const listener = await openListener();
   const child = spawn(
     process.execPath,
     [
@@ -644,6 +646,8 @@ test('runs as a process of its own until SIGTERM', async () => {
       '100',
       '--calls-per-second',
       '100',
+      '--message-url',
+      `${listener.url}/texts#rc=0`,
     ],
     { stdio: ['ignore', 'pipe', 'inherit'] },
   );
@@ -653,9 +657,16 @@ test('runs as a process of its own until SIGTERM', async () => {
     const client = clientOf(url ?? '');
     const call = await client.calls.create({ to: numberOf('0121'), from: FROM, twiml: HELLO });
     expect(call.status).toBe('queued');
+    await fetch(`${url}/inbound`, {
+      method: 'POST',
+      body: JSON.stringify({ from: numberOf('0100'), to: FROM, body: 'Hi.' }),
+    });
+    const [told] = await listener.until(1, '/texts');
+    expect(new URLSearchParams(told?.body).get('Body')).toBe('Hi.');
     child.kill('SIGTERM');
     expect(await once(child, 'exit')).toEqual([0, null]);
   } finally {
     child.kill('SIGKILL');
+    await listener.close();
   }
 });
