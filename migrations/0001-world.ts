@@ -300,7 +300,7 @@ const statements = [
   primary key ("workspace_id", "id")
 )`,
   `create index "message_conversation" on "message" ("workspace_id", "conversation_id", "at", "id")`,
-  `create index message_contact on message (workspace_id, patient_id, at) where direction = 'OUTBOUND'`,
+  `create index "message_patient" on "message" ("workspace_id", "patient_id", "at")`,
   `create index message_open on message (status_at) where status = 'PENDING'`,
   `create index message_open_contact on message (workspace_id, contact_id) where status = 'PENDING'`,
   `alter table "message" add constraint "message_workspace_id_sid_unique" unique ("workspace_id", "sid")`,
@@ -315,6 +315,9 @@ const statements = [
   "is_phone_named" boolean not null,
   "phone_from" text not null,
   "channel" text not null,
+  "is_channel_named" boolean not null,
+  "tried" text[] not null,
+  "dead_channels" text[] not null,
   "reason" text not null,
   "goal" text null,
   "purpose" text not null,
@@ -398,6 +401,7 @@ const statements = [
   "active" boolean not null,
   "voice" boolean not null,
   "text" boolean not null,
+  "voicemail_sender" text not null,
   "service_id" uuid null,
   "created_at" timestamptz not null,
   primary key ("workspace_id", "id")

@@ -12,8 +12,11 @@ import { leadMs } from './domain/task-progress.ts';
 import { openIntents, type Wanted } from './attempt/intent.ts';
 import { dispatchDue, type Round } from './attempt/dispatch.ts';
 import { nextDueAt } from './attempt/due.ts';
+import type { Intended } from './attempt/intend.ts';
 import { openRecords } from './attempt/record.ts';
+import { openVoicemails } from './attempt/voicemail.ts';
 import { releaseKey } from './idempotency.ts';
+import type { Mailbox } from './voicemail.ts';
 import type { Transaction, World } from './world.ts';
 
 /** What an attempt is made with. */
@@ -25,6 +28,8 @@ export interface Tools {
   callsPerMinute: number;
   /** Of the carrier's account. */
   callsPerSecond: number;
+  /** Null: nothing leaves voicemails. */
+  mailbox: Mailbox | null;
 }
 
 /** A call with the event that recorded the request for it. */
@@ -69,6 +74,7 @@ export function openAttempts(tools: Tools) {
   const { world, carrier, clock } = tools;
   const intents = openIntents(tools);
   const record = openRecords(tools);
+  const voicemails = openVoicemails(tools);
 
   /**
    * Places one call. Once its intent is recorded it is dialled at most once, whatever happens: an answer that never
@@ -98,12 +104,18 @@ export function openAttempts(tools: Tools) {
       leadMs,
       takeTurns: turnsOf,
     });
-    for (const placed of round.dispatched) {
-      const by: By = { workspaceId: placed.call.workspaceId, actor: 'dispatch-tasks', source: 'job', now };
-      const waitMs = Math.max(0, placed.turnAt.getTime() - clock.now().getTime());
-      after(waitMs, async () => void (await ask(placed, by, dialInTurn)));
+    for (const intended of round.dispatched) {
+      const waitMs = Math.max(0, intended.turnAt.getTime() - clock.now().getTime());
+      after(waitMs, () => attempt(intended, now));
     }
     return round;
+  }
+
+  /** Makes an attempt of a task in its turn. */
+  async function attempt(intended: Intended, now: Date): Promise<void> {
+    const by: By = { workspaceId: intended.event.workspaceId, actor: 'dispatch-tasks', source: 'job', now };
+    if (intended.channel === 'VOICE') await ask(intended, by, dialInTurn);
+    else await voicemails.ask(intended, by);
   }
 
   /** Asks the carrier about what is recorded, once, and records its answer; `free` when nothing was dialled and it may be asked again. */
@@ -208,6 +220,7 @@ export function openAttempts(tools: Tools) {
     cancelCall,
     endCall,
     record,
+    voicemails,
   };
 }
 

@@ -9,6 +9,7 @@ import type { CampaignRun, Counts } from './domain/campaign-run.ts';
 import type { Contact } from './domain/contact.ts';
 import type { Patient } from './domain/patient.ts';
 import type { OutboundTask } from './domain/task.ts';
+import type { VoicemailAudio } from './domain/voicemail-audio.ts';
 import type { ApiKey, PhoneNumber, Scope, Service, UseCase, Workspace } from './domain/workspace.ts';
 import type { Importer } from './importer.ts';
 import type { Live } from './live.ts';
@@ -57,6 +58,7 @@ export interface Loaders {
   /** When a run will be done, at its pace. */
   estimate: DataLoader<CampaignRun, Date | null, string>;
   nextRunAt: DataLoader<Campaign, Date | null, string>;
+  recording: DataLoader<string, VoicemailAudio | null>;
   service: DataLoader<string, Service | null>;
   useCase: DataLoader<string, UseCase | null>;
   phoneNumber: DataLoader<string, PhoneNumber | null>;

@@ -14,6 +14,7 @@ import * as contacts from './domain/contact.ts';
 import type { Event, Table } from './domain/event.ts';
 import * as patients from './domain/patient.ts';
 import * as tasks from './domain/task.ts';
+import { table as recordings } from './domain/voicemail-audio.ts';
 import {
   phoneNumbers,
   services,
@@ -94,6 +95,7 @@ export function makeLoaders({ world, clock }: { world: World; clock: Clock }, wo
       },
       { cacheKeyFn: versionOf },
     ),
+    recording: one(recordings, 'id'),
     service: one(services, 'id'),
     useCase: one(useCases, 'id'),
     phoneNumber: one(phoneNumbers, 'id'),

@@ -21,6 +21,7 @@ import { openServer } from './server.ts';
 import { openSigning } from './signing.ts';
 import { startCarrier } from './simulator/carrier.ts';
 import { openStream } from './stream.ts';
+import { openDropCowboy, openMailbox, type Mailbox } from './voicemail.ts';
 import { openVoicemailAudio } from './voicemail-audio.ts';
 import { openWebhooks, type Webhooks } from './webhooks.ts';
 import { openWorld, type World } from './world.ts';
@@ -164,10 +165,11 @@ async function closeWorld(world: World): Promise<void> {
   await world.close();
 }
 
+/** What is opened beside the core. */
+type Outside = Opening & { core: Awaited<ReturnType<typeof openCore>>; simulatorUrl: string | null };
+
 /** The server, the carrier, and the jobs between them. The carrier is told the URL that the server has got. */
-async function openOutside(
-  opening: Opening & { core: Awaited<ReturnType<typeof openCore>>; simulatorUrl: string | null },
-) {
+async function openOutside(opening: Outside) {
   const { config, log, clock, opened, core } = opening;
   let state: 'starting' | 'ready' | 'stopping' = 'starting';
   const made: { attempts: Attempts | null; webhooks: Webhooks | null } = { attempts: null, webhooks: null };
@@ -194,10 +196,11 @@ async function openOutside(
   const publicUrl = config.publicUrl ?? server.url;
   const apiUrl = opening.simulatorUrl ?? config.carrier.apiUrl;
   const carrier = openCarrier({ account: config.carrier, apiUrl, publicUrl });
+  const mailbox = mailboxOf(opening, publicUrl);
   const { callsPerSecond, pace } = config.carrier;
   const limits = { callsPerMinute: config.sourceNumberCallsPerMinute, callsPerSecond };
-  const attempts = openAttempts({ ...core, carrier, clock, ...limits });
-  made.webhooks = openWebhooks({ ...core, carrier, attempts, clock, log });
+  const attempts = openAttempts({ ...core, carrier, mailbox, clock, ...limits });
+  made.webhooks = openWebhooks({ ...core, carrier, mailbox, attempts, clock, log });
   const following = new AbortController();
   opened(() => Promise.resolve(following.abort()));
   await core.live.start(following.signal);
@@ -213,6 +216,14 @@ async function openOutside(
       state = 'stopping';
     },
   };
+}
+
+/** The vendor of voicemails: the one that is configured, else the simulated one; null beside a real carrier. */
+function mailboxOf({ config, clock, core, simulatorUrl }: Outside, publicUrl: string): Mailbox | null {
+  const account = config.voicemail
+    ? { ...config.voicemail, key: config.voicemail.key.reveal(), secret: config.voicemail.secret.reveal() }
+    : simulatorUrl && { apiUrl: `${simulatorUrl}/voicemail`, key: 'simulated', secret: 'simulated' };
+  return account ? openMailbox({ ...core, vendor: openDropCowboy(account), clock, publicUrl }) : null;
 }
 
 /** Postgres and NATS: those that are configured, else children of this program, started side by side. */

@@ -1,7 +1,10 @@
-import type { Answer, Result } from './domain/voicemail.ts';
+import type { Clock } from './clock.ts';
+import type { Answer, Result, Voicemail } from './domain/voicemail.ts';
+import type { Signing } from './signing.ts';
+import type { VoicemailRecordings } from './voicemail-audio.ts';
 
 /** What is dropped. No field of it says anything about the person. */
-export interface Drop {
+interface Drop {
   /** Our id: a vendor that is asked again with it drops nothing twice. */
   voicemailId: string;
   to: string;
@@ -20,6 +23,40 @@ export interface VoicemailVendor {
   /** What a callback says of the drop with this id; null: nothing that we understand, or of another one. */
   resultOf(body: string, voicemailId: string): Result | null;
 }
+
+/** For how long the vendor may fetch a recording, in milliseconds: a day, as long as it remembers a request. */
+const fetchMs = 86_400_000;
+
+/** A vendor with what it is told of us: where it fetches recordings, and where it tells how a drop ended. */
+export function openMailbox(parts: {
+  vendor: VoicemailVendor;
+  recordings: Pick<VoicemailRecordings, 'audioUrl'>;
+  signing: Signing;
+  clock: Pick<Clock, 'now'>;
+  publicUrl: string;
+}) {
+  const { vendor, recordings, signing, clock, publicUrl } = parts;
+  return {
+    /** Asks the vendor for one drop, once. */
+    drop: async ({ id, workspaceId, audioId, phoneTo, phoneFrom }: Voicemail): Promise<Answer> => {
+      const expiresAt = new Date(clock.now().getTime() + fetchMs);
+      const [audioUrl, signature] = await Promise.all([
+        recordings.audioUrl({ workspaceId, id: audioId, expiresAt, publicUrl }),
+        signing.sign(workspaceId, `voicemail/${id}`),
+      ]);
+      // The vendor does not sign: that it knows the URL is what tells that it is the vendor.
+      const callbackUrl = `${publicUrl}/carrier/${workspaceId}/voicemails/${id}/${signature}`;
+      return vendor.drop({ voicemailId: id, to: phoneTo, from: phoneFrom, audioUrl, callbackUrl });
+    },
+    /** Whether a callback came to the URL that only the vendor was given. */
+    isFromVendor: (workspaceId: string, id: string, signature: string): Promise<boolean> =>
+      signing.isSigned(workspaceId, `voicemail/${id}`, signature),
+    resultOf: vendor.resultOf.bind(vendor),
+  };
+}
+
+/** Where voicemails are left. */
+export type Mailbox = ReturnType<typeof openMailbox>;
 
 /** How long one request to the vendor may take, in milliseconds. */
 const requestMs = 10_000;
@@ -103,7 +140,8 @@ function resultOf(body: string, voicemailId: string): Result | null {
   if (!said || (said['foreign_id'] ?? voicemailId) !== voicemailId) return null;
   if (said['status'] === 'success') return { result: 'delivered' };
   if (said['status'] !== 'failure') return null;
-  const carrierCode = said['reason_code'] == null ? null : String(said['reason_code']).slice(0, 64);
+  const code = said['reason_code'];
+  const carrierCode = typeof code === 'number' || typeof code === 'string' ? String(code).slice(0, 64) : null;
   const isOnItsList = said['dnc'] === true || said['dnc'] === 1;
   const result = isOnItsList ? 'skipped' : (results[carrierCode ?? ''] ?? 'failed');
   const reason = `${words[result]}${carrierCode ? ` (${carrierCode})` : ''}.`;

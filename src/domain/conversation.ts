@@ -83,7 +83,7 @@ export const messages = defineEntity({
   uniques: [{ properties: ['workspaceId', 'sid'] }],
   indexes: [
     { name: 'message_conversation', properties: ['workspaceId', 'conversationId', 'at', 'id'] },
-    partialIndex('message_contact', 'message (workspace_id, patient_id, at)', `direction = 'OUTBOUND'`),
+    { name: 'message_patient', properties: ['workspaceId', 'patientId', 'at'] },
     partialIndex('message_open', 'message (status_at)', `status = 'PENDING'`),
     partialIndex('message_open_contact', 'message (workspace_id, contact_id)', `status = 'PENDING'`),
   ],

@@ -172,9 +172,6 @@ export const patientOf = (voicemail: Voicemail): string => voicemail.patientId;
 /** Whether a voicemail is over. */
 export const isOver = ({ status }: Pick<Voicemail, 'status'>): boolean => status !== 'PENDING';
 
-/** Whether an event of this type ends a voicemail. */
-export const ends = (type: string): boolean => type in terminalOf;
-
 /** Whether the vendor has been asked and its answer is still awaited. */
 export const isBeingSent = (voicemail: Voicemail): boolean => voicemail.version === 1;
 
@@ -228,9 +225,6 @@ export function hear(voicemail: Voicemail, heard: Result, via: Via = 'callback')
 
 /** For how long the vendor's answer to our own request is waited for, in milliseconds: its time-out and retries. */
 export const answerMs = 15_000;
-
-/** How soon what is uncertain is asked for again, in milliseconds: the vendor's idempotency key makes that harmless. */
-export const againMs = 30_000;
 
 /**
  * How long a vendor may be silent about what it has accepted, or may have: an hour. It gives no figure of its own; drops

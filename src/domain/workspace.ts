@@ -1,6 +1,7 @@
 import { defineEntity, p, type InferEntity } from '@mikro-orm/core';
+import type { Channel } from './consent.ts';
 import type { Policy } from './gate.ts';
-import { isAllowed } from './phone.ts';
+import { isAllowed, isOfTheUnitedStates } from './phone.ts';
 import { InputRefusal } from './refusal.ts';
 
 /** A tenant: nobody in one sees anything of another. */
@@ -106,6 +107,11 @@ export const services = defineEntity({
 /** One service. */
 export interface Service extends InferEntity<typeof services> {}
 
+/** How far a number is registered as a sender of voicemails with the vendor; UNKNOWN: nobody has said. */
+export const senderStates = ['UNKNOWN', 'PENDING', 'REGISTERED', 'REJECTED'] as const;
+/** One of `senderStates`. */
+export type SenderState = (typeof senderStates)[number];
+
 /** A caller ID of ours. */
 export const phoneNumbers = defineEntity({
   name: 'PhoneNumber',
@@ -118,6 +124,7 @@ export const phoneNumbers = defineEntity({
     active: p.boolean(),
     voice: p.boolean(),
     text: p.boolean(),
+    voicemailSender: p.text().$type<SenderState>(),
     serviceId: p.uuid().nullable(),
     createdAt: p.datetime(),
   },
@@ -125,6 +132,26 @@ export const phoneNumbers = defineEntity({
 });
 /** One of our numbers. */
 export interface PhoneNumber extends InferEntity<typeof phoneNumbers> {}
+
+/** Whether a number may leave voicemails: one of the United States, with voice, that the vendor has not turned away. */
+export const mayLeaveVoicemail = ({ phone, active, voice, voicemailSender }: PhoneNumber): boolean =>
+  active &&
+  voice &&
+  isOfTheUnitedStates(phone) &&
+  voicemailSender !== 'PENDING' &&
+  voicemailSender !== 'REJECTED';
+
+/** What a number can send on. */
+export const channelsOf = (number: PhoneNumber): Set<Channel> =>
+  new Set(
+    !number.active
+      ? []
+      : [
+          ...(number.voice ? ['VOICE' as const] : []),
+          ...(number.text ? ['TEXT' as const] : []),
+          ...(mayLeaveVoicemail(number) ? ['VOICEMAIL' as const] : []),
+        ],
+  );
 
 /** A purpose of calling with the numbers that serve it. */
 export const useCases = defineEntity({
@@ -134,7 +161,7 @@ export const useCases = defineEntity({
     workspaceId: p.uuid().primary(),
     id: p.uuid().primary(),
     name: p.text(),
-    channel: p.text().$type<'VOICE' | 'TEXT' | 'VOICEMAIL'>(),
+    channel: p.text().$type<Channel>(),
     numberIds: p.array().columnType('uuid[]').$type<string[]>(),
     createdAt: p.datetime(),
   },

@@ -7,6 +7,7 @@ import { hangUpMachines, reactions, stopRinging } from './end-calls.ts';
 import { relayEvents } from './relay-events.ts';
 import { openDispatcher, type Dispatcher } from './dispatch-tasks.ts';
 import { nextSweep, sweepCalls, type Sweep } from './sweep-calls.ts';
+import { nextVoicemailSweep, sweepVoicemails } from './sweep-voicemails.ts';
 import { nextTimeOut, timeOutTasks } from './time-out-tasks.ts';
 import type { RunningClock } from '../clock.ts';
 import type { Stream } from '../stream.ts';
@@ -51,6 +52,7 @@ const onTheClock: Record<string, ClockJob> = {
   },
   'time-out-tasks': { rule: '*/10 * * * * *', nextAt: nextTimeOut, run: timeOutTasks },
   'sweep-calls': { rule: '* * * * * *', nextAt: nextSweep, run: sweepCalls },
+  'sweep-voicemails': { rule: '*/5 * * * * *', nextAt: nextVoicemailSweep, run: sweepVoicemails },
 };
 
 /** What happens on the stream, for as long as the process lives. */

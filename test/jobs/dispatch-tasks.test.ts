@@ -312,7 +312,7 @@ test.each([
     const { taskIds, dispatched } = await clinic.dispatch();
     expect(taskIds).toEqual([id]);
     expect(dispatched[0]!.turnAt.getTime()).toBeGreaterThanOrEqual(nextAttemptAt!.getTime());
-    expect(dispatched[0]!.call).toMatchObject({ queuedAt: nextAttemptAt, decision: { decidedAt: morning } });
+    expect(dispatched[0]!.call!).toMatchObject({ queuedAt: nextAttemptAt, decision: { decidedAt: morning } });
   }),
 );
 
