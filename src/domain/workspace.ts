@@ -72,6 +72,8 @@ export const scopes = [
   'tasks:write',
   'campaigns:read',
   'campaigns:write',
+  'conversations:read',
+  'conversations:write',
   'voicemails:read',
   'voicemails:write',
   'events:read',
@@ -129,6 +131,7 @@ export const phoneNumbers = defineEntity({
     createdAt: p.datetime(),
   },
   uniques: [{ properties: ['workspaceId', 'phone'] }],
+  indexes: [{ name: 'phone_number_phone', properties: ['phone'] }],
 });
 /** One of our numbers. */
 export interface PhoneNumber extends InferEntity<typeof phoneNumbers> {}
