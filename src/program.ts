@@ -5,6 +5,7 @@ import { openCampaigns } from './campaign.ts';
 import { openCarrier } from './carrier.ts';
 import { openClock, type RunningClock } from './clock.ts';
 import type { Config } from './config.ts';
+import { openConversations, type Conversations } from './conversation.ts';
 import { startNats } from './embedded/nats.ts';
 import { startPostgres } from './embedded/postgres.ts';
 import { openImporter } from './importer.ts';
@@ -82,7 +83,7 @@ async function open(opening: Opening, stop: () => Promise<void>): Promise<Omit<P
   const empty = await core.isEmpty(workspace.id);
   const clockNote = config.demo && empty && !config.clockStart ? startByDay(clock) : null;
   const simulator = await openSimulator(opening);
-  const outside = await openOutside({ ...opening, core, simulatorUrl: simulator?.url ?? null });
+  const outside = await openOutside({ ...opening, core, simulator });
   const adminKey = await workspaces.ensureAdminKey(workspace.id, config.adminApiKey?.reveal() ?? null);
   outside.ready();
   if (config.demo && empty)
@@ -165,14 +166,24 @@ async function closeWorld(world: World): Promise<void> {
   await world.close();
 }
 
+/** What the server asks that is made only after it, because the carrier must be told its URL. */
+interface Made {
+  attempts: Attempts | null;
+  conversations: Conversations | null;
+  webhooks: Webhooks | null;
+}
+
+/** The simulated carrier; one that is another process's knows already where people's texts go. */
+type Simulator = { url: string; messagesTo?: (url: string) => void };
+
 /** What is opened beside the core. */
-type Outside = Opening & { core: Awaited<ReturnType<typeof openCore>>; simulatorUrl: string | null };
+type Outside = Opening & { core: Awaited<ReturnType<typeof openCore>>; simulator: Simulator | null };
 
 /** The server, the carrier, and the jobs between them. The carrier is told the URL that the server has got. */
 async function openOutside(opening: Outside) {
   const { config, log, clock, opened, core } = opening;
   let state: 'starting' | 'ready' | 'stopping' = 'starting';
-  const made: { attempts: Attempts | null; webhooks: Webhooks | null } = { attempts: null, webhooks: null };
+  const made: Made = { attempts: null, conversations: null, webhooks: null };
   const access = openAccess({
     ...core,
     clock,
@@ -180,6 +191,7 @@ async function openOutside(opening: Outside) {
     movableClock: config.simulation && config.role === 'all' ? clock : null,
     requestsPerMinute: config.apiKeyRequestsPerMinute,
     attempts: () => made.attempts,
+    texts: () => made.conversations,
   });
   const server = await openServer(
     {
@@ -194,22 +206,25 @@ async function openOutside(opening: Outside) {
   );
   opened(() => server.close());
   const publicUrl = config.publicUrl ?? server.url;
-  const apiUrl = opening.simulatorUrl ?? config.carrier.apiUrl;
+  const apiUrl = opening.simulator?.url ?? config.carrier.apiUrl;
   const carrier = openCarrier({ account: config.carrier, apiUrl, publicUrl });
   const mailbox = mailboxOf(opening, publicUrl);
   const { callsPerSecond, pace } = config.carrier;
   const limits = { callsPerMinute: config.sourceNumberCallsPerMinute, callsPerSecond };
   const attempts = openAttempts({ ...core, carrier, mailbox, clock, ...limits });
-  made.webhooks = openWebhooks({ ...core, carrier, mailbox, attempts, clock, log });
+  const conversations = openConversations({ ...core, carrier, clock, pace, log });
+  made.webhooks = openWebhooks({ ...core, carrier, mailbox, attempts, conversations, clock, log });
+  opening.simulator?.messagesTo?.(carrier.messageUrl);
   const following = new AbortController();
   opened(() => Promise.resolve(following.abort()));
   await core.live.start(following.signal);
-  if (config.role !== 'api') opened(startJobs({ ...core, carrier, attempts, clock, log, pace }));
+  if (config.role !== 'api')
+    opened(startJobs({ ...core, carrier, attempts, conversations, clock, log, pace }));
   return {
     url: server.url,
     attempts,
     ready: () => {
-      made.attempts = attempts;
+      Object.assign(made, { attempts, conversations });
       state = 'ready';
     },
     stopping: () => {
@@ -219,10 +234,10 @@ async function openOutside(opening: Outside) {
 }
 
 /** The vendor of voicemails: the one that is configured, else the simulated one; null beside a real carrier. */
-function mailboxOf({ config, clock, core, simulatorUrl }: Outside, publicUrl: string): Mailbox | null {
+function mailboxOf({ config, clock, core, simulator }: Outside, publicUrl: string): Mailbox | null {
   const account = config.voicemail
     ? { ...config.voicemail, key: config.voicemail.key.reveal(), secret: config.voicemail.secret.reveal() }
-    : simulatorUrl && { apiUrl: `${simulatorUrl}/voicemail`, key: 'simulated', secret: 'simulated' };
+    : simulator && { apiUrl: `${simulator.url}/voicemail`, key: 'simulated', secret: 'simulated' };
   return account ? openMailbox({ ...core, vendor: openDropCowboy(account), clock, publicUrl }) : null;
 }
 
@@ -252,7 +267,7 @@ async function openServices({
 }
 
 /** The simulated carrier: this process's own, or the one that another process of the same deployment has at its port. */
-async function openSimulator({ config, clock, log, opened }: Opening): Promise<{ url: string } | null> {
+async function openSimulator({ config, clock, log, opened }: Opening): Promise<Simulator | null> {
   if (!config.carrier.simulated) return null;
   try {
     const simulator = await startCarrier({

@@ -36,6 +36,7 @@ const allowed: Record<string, string[] | 'anything'> = {
   'voicemail-audio': ['domain', 'clock'],
   voicemail: ['domain'],
   senders: ['domain'],
+  conversation: ['domain', 'clock', 'idempotency', 'provision', 'registry', 'attempt', 'withdraw'],
   attempt: ['domain', 'clock', 'idempotency', 'provision', 'registry', 'senders'],
   access: ['loaders', 'schema', 'domain'],
   context: [],

@@ -121,18 +121,20 @@ export const closeUnheard = (conversation: Conversation, facts: Fact[]): Fact[] 
     ? close(conversation, 'first_message_undelivered')
     : [];
 
-/** How the carrier's refusal is told to whoever asked. */
-export function refusalOf({ reason, carrierCode, reached, retryable }: Omit<Failure, 'messageId' | 'via'>) {
-  const said = carrierCode ? ` with its code ${carrierCode}` : '';
-  const message =
-    withheld[reason] ??
-    (reached
-      ? `The carrier refused the message${said}. Nothing was sent.`
-      : 'The carrier could not be reached, or had too many requests. Nothing was sent.');
+/** Why the carrier did not take a message, for whoever asked; null: it did, or nobody knows whether it did. */
+export function refusalOf({ sid, failureReason, carrierCode: given }: Message): CarrierRefusal | null {
+  const carrierCode = given ?? null;
+  const reached = failureReason?.startsWith('carrier_rejected') ?? false;
+  const message = reached
+    ? `The carrier refused the message${carrierCode ? ` with its code ${carrierCode}` : ''}. Nothing was sent.`
+    : unasked[failureReason ?? ''];
+  if (sid || !message) return null;
+  const retryable = reached ? passing.has(carrierCode ?? '') : failureReason !== 'unwanted';
   return new CarrierRefusal(message, { carrierCode, retryable, reached });
 }
 
-const withheld: Record<string, string> = {
+const unasked: Record<string, string> = {
+  carrier_unavailable: 'The carrier could not be reached, or had too many requests. Nothing was sent.',
   held_up: 'The message was held up for too long after it was allowed, and was not sent. Ask again.',
   unwanted: 'Before the message was sent the person asked not to be contacted, and it was not sent.',
 };

@@ -60,15 +60,14 @@ export const table = defineEntity({
       name: 'conversation_open',
       expression: `create unique index conversation_open on conversation (workspace_id, contact_id, phone_from) where status = 'ACTIVE'`,
     },
-    partialIndex(
-      'conversation_line',
-      'conversation (workspace_id, phone, phone_from)',
-      `status = 'ACTIVE'`,
-    ),
+    partialIndex('conversation_line', 'conversation (workspace_id, phone, phone_from)', `status = 'ACTIVE'`),
   ],
 });
 /** One conversation. */
 export interface Conversation extends InferEntity<typeof table> {}
+
+/** Who wrote a message: we, or the person. */
+export const messageDirections = ['OUTBOUND', 'INBOUND'] as const;
 
 /** Where a message stands. */
 export type MessageStatus = 'PENDING' | 'ACCEPTED' | 'DELIVERED' | 'UNDELIVERED' | 'RECEIVED';
@@ -85,7 +84,7 @@ export const messages = defineEntity({
     position: p.integer(),
     patientId: p.uuid(),
     contactId: p.uuid(),
-    direction: p.text().$type<'OUTBOUND' | 'INBOUND'>(),
+    direction: p.text().$type<(typeof messageDirections)[number]>(),
     body: p.text(),
     segments: p.integer(),
     status: p.text().$type<MessageStatus>(),
@@ -172,10 +171,10 @@ export const answerMs = 15_000;
 /** A message that an event begins: of its conversation, as it is with the event. */
 export function beginMessage(conversation: Conversation, event: Event): Message {
   const { type, data } = event as unknown as Fact & { type: 'message.sent' | 'message.received' };
-  const at = event.effectiveAt;
   const { id: conversationId, workspaceId, patientId, contactId } = conversation;
   const { messageId: id, body, segments } = data;
   const common = {
+    ...neverSent,
     workspaceId,
     id,
     conversationId,
@@ -184,37 +183,30 @@ export function beginMessage(conversation: Conversation, event: Event): Message 
     contactId,
     body,
     segments,
-    carrierCode: null,
-    failureReason: null,
     statusAt: event.recordedAt,
-    at,
-    asks: 0,
+    at: event.effectiveAt,
   };
   if (type === 'message.received')
-    return {
-      ...common,
-      direction: 'INBOUND',
-      status: 'RECEIVED',
-      sid: data.sid,
-      isReply: false,
-      taskId: null,
-      decision: null,
-      validUntil: null,
-      askAt: null,
-    };
+    return { ...common, direction: 'INBOUND', status: 'RECEIVED', sid: data.sid };
   const { isReply, taskId, decision, validUntil } = data;
-  return {
-    ...common,
-    direction: 'OUTBOUND',
-    status: 'PENDING',
-    sid: null,
-    isReply,
-    taskId,
-    decision,
-    validUntil: new Date(validUntil),
-    askAt: new Date(event.recordedAt.getTime() + answerMs),
-  };
+  const askAt = new Date(event.recordedAt.getTime() + answerMs);
+  return { ...common, isReply, taskId, decision, validUntil: new Date(validUntil), askAt };
 }
+
+/** What a message has that nothing is known of yet. */
+const neverSent = {
+  direction: 'OUTBOUND',
+  status: 'PENDING',
+  sid: null,
+  carrierCode: null,
+  failureReason: null,
+  isReply: false,
+  taskId: null,
+  decision: null,
+  validUntil: null,
+  askAt: null,
+  asks: 0,
+} as const;
 
 /** A message after one more event of its conversation. */
 export function evolveMessage(message: Message, event: Event): Message {

@@ -20,10 +20,11 @@ const carriers = {
 
 /** The same as whole messages without marks and accents, and Spanish ones. */
 const words: Record<Wish['wish'], Set<string>> = {
-  STOP: new Set([
-    ...['stop', 'unsubscribe', 'end', 'quit', 'stopall', 'stop all', 'revoke', 'optout', 'opt out', 'cancel'],
-    ...['alto', 'parar', 'pare', 'paren', 'baja', 'cancelar', 'detener', 'basta', 'no mas'],
-  ]),
+  STOP: new Set(
+    'stop|unsubscribe|end|quit|stopall|stop all|revoke|optout|opt out|cancel|alto|parar|pare|paren|baja|cancelar|detener|basta|no mas'.split(
+      '|',
+    ),
+  ),
   START: new Set(['start', 'unstop', 'yes', 'empezar', 'comenzar', 'alta']),
   HELP: new Set(['help', 'info', 'ayuda']),
 };
@@ -58,10 +59,14 @@ const after =
   '(?: (?:please|pls|plz|thanks|thank you|again|anymore|any more|any longer|ever|now|immediately|right now|right away|ok|okay|here|at all|from now on|for good|at this number|on this number|on this phone|de nuevo|otra vez|nunca|mas|ahora|por favor|gracias|a este numero))*';
 const whole = (core: string) => new RegExp(`^${before}(?:${core})${after}$`);
 
-const contactVerb = '(?:call|text|contact|message|phone|ring|bother|harass|disturb|sms|write|write to|reach out to)';
-const contacting = '(?:calling|texting|contacting|messaging|phoning|ringing|bothering|harassing|writing to|writing)';
+const contactVerb =
+  '(?:call|text|contact|message|phone|ring|bother|harass|disturb|sms|write|write to|reach out to)';
+const contacting =
+  '(?:calling|texting|contacting|messaging|phoning|ringing|bothering|harassing|writing to|writing)';
 const us = '(?: (?:me|us|this number|this phone|my number|my phone|my cell|my home|here))?';
-const things = '(?:calls?|texts?|messages?|reminders?|phone calls|text messages|voicemails?|contact|communications?)';
+const thing =
+  '(?:calls?|texts?|messages?|reminders?|phone calls|text messages|voicemails?|contact|communications?)';
+const things = `${thing}(?: (?:and|or) ${thing})*`;
 const sent = `(?: (?:any|me|us|more|these|your|all|the|of|those))*`;
 const spanishVerb =
   '(?:llame|llamen|llames|escriba|escriban|escribas|contacte|contacten|contactes|moleste|molesten|molestes|mande|manden|mandes|envie|envien|envies)';

@@ -28,6 +28,13 @@ const lines: Record<string, (data: Data) => string> = {
   'outbound.failed': (data) => `Task failed: ${text(data['reason'])}`,
   'outbound.cancelled': (data) => `Task cancelled: ${text(data['reason'])}`,
   'outbound.timed_out': (data) => `Task timed out: ${text(data['reason'])}`,
+  'conversation.started': (data) => `Conversation started: ${text(data['reason'])}`,
+  'conversation.closed': () => 'Conversation closed',
+  'message.sent': () => 'Text written',
+  'message.accepted': () => 'Text accepted by the carrier',
+  'message.delivered': () => 'Text delivered',
+  'message.undelivered': (data) => `Text not delivered: ${words(text(data['reason']))}`,
+  'message.received': () => 'They wrote',
   'call.accepted': () => 'Call accepted by the carrier',
   'call.rejected': (data) =>
     `Call refused by the carrier${data['carrierCode'] ? ` (${text(data['carrierCode'])})` : ''}`,

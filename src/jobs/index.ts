@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import schedule from 'node-schedule';
 import type { Campaigns } from '../campaign.ts';
+import type { Conversations } from '../conversation.ts';
 import { followRuns, nextFollow } from './follow-runs.ts';
 import { nextCampaign, runCampaigns } from './run-campaigns.ts';
 import { hangUpMachines, reactions, stopRinging } from './end-calls.ts';
@@ -15,6 +16,7 @@ import type { Stream } from '../stream.ts';
 /** What the jobs are run with. */
 export interface JobTools extends Sweep {
   campaigns: Campaigns;
+  conversations: Conversations;
   stream: Stream;
   clock: RunningClock;
 }
@@ -51,6 +53,11 @@ const onTheClock: Record<string, ClockJob> = {
     run: followRuns,
   },
   'time-out-tasks': { rule: '*/10 * * * * *', nextAt: nextTimeOut, run: timeOutTasks },
+  'sweep-messages': {
+    rule: '* * * * * *',
+    nextAt: ({ conversations }) => conversations.nextSettleAt(),
+    run: ({ conversations }, now) => conversations.settle(now),
+  },
   'sweep-calls': { rule: '* * * * * *', nextAt: nextSweep, run: sweepCalls },
   'sweep-voicemails': { rule: '*/5 * * * * *', nextAt: nextVoicemailSweep, run: sweepVoicemails },
 };
