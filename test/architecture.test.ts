@@ -125,6 +125,24 @@ test('files stay small: half of them within 80 lines, nine in ten within 200', (
   expect(lengths.at(-1)).toBeLessThanOrEqual(301);
 });
 
+test('there is one way for texts to the carrier, and the gate stands before it', () => {
+  const saying = (text: string) => files.filter((file) => textOf(file).includes(text)).toSorted();
+  expect(saying('messages.create(')).toEqual(['carrier/text.ts']);
+  expect(saying('carrier.text(')).toEqual(['conversation.ts']);
+  expect(saying("type: 'message.sent', data: sending")).toEqual(['domain/conversation-progress.ts']);
+  expect(saying('say(conversation, sending)')).toEqual(['conversation/intent.ts']);
+  // What is texted was recorded just before; but for the question who writes, of which the text that it answers keeps note.
+  const texts = textOf('conversation.ts');
+  expect(texts.match(/carrier\.text\(/g)).toHaveLength(2);
+  // What is recorded was allowed just before, in straight lines.
+  for (const file of ['conversation/outbox.ts', 'conversation/confirm.ts']) {
+    const allowed = textOf(file).split('!decision.allowed').length - 1;
+    const intended = textOf(file).split(/(?:await|return) intendText\(/).length - 1;
+    expect([file, allowed, intended]).toEqual([file, allowed, allowed]);
+    expect(intended).toBeGreaterThan(0);
+  }
+});
+
 test('there is one way to the carrier, and the gate stands before it', () => {
   const saying = (text: string) => files.filter((file) => textOf(file).includes(text)).toSorted();
   expect(saying('calls.create(')).toEqual(['carrier.ts']);

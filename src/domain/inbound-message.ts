@@ -34,7 +34,7 @@ export const questionMs = 86_400_000;
 
 /** What people say beside their name when they are asked for it. */
 const around = new Set(
-  'hi hello hey this is its it s i im am my name the here speaking hola soy me llamo es mi nombre habla yo'.split(
+  'hi hello hey this is its it s i im m am my name the here speaking hola soy me llamo es mi nombre habla yo'.split(
     ' ',
   ),
 );

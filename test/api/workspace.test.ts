@@ -8,6 +8,7 @@ import { openWorkspaces } from '../../src/provision.ts';
 import { schema } from '../../src/resolvers/index.ts';
 import { eventually } from '../support/eventually.ts';
 import { addPatient, placeCall, setUp, withApp, type Answer, type App } from '../support/program.ts';
+import { talksOf, text } from '../support/texts.ts';
 import { created, move, reaches, run, runOf } from './campaigns.ts';
 import { scheduled } from './tasks.ts';
 
@@ -109,6 +110,8 @@ async function makeEverything(app: App) {
   await app.follow(call.id, (status) => status === 'IN_PROGRESS');
   const task = await scheduled(app, { patientId: patient.id, scheduledFor: '2026-03-04T15:00:00Z' });
   const campaign = await heldCampaign(app);
+  await text(app, '+12125550121', 'When is it?');
+  const [conversation] = await talksOf(app, patient.id as string);
   const log = await app.ask(
     '{ events(first: 1) { edges { cursor node { cursor } } } patients(first: 1) { edges { cursor } } campaigns { edges { cursor } } }',
   );
@@ -122,6 +125,7 @@ async function makeEverything(app: App) {
     CALL: call.id as string,
     SID: call.sid as string,
     TASK: task.id,
+    CONVERSATION: conversation!.id,
     CAMPAIGN: campaign.id,
     RUN: campaign.runId,
     KEY: (await makeKey(app, ['patients:read'])).apiKey.id as string,
@@ -164,6 +168,8 @@ const refusal = '{ __typename ... on Error { code message } }';
 const scheduling = (input: string) =>
   `mutation { scheduleTask(input: { reason: "x", ${input} }) ${refusal} }`;
 const placing = (input: string) => `mutation { placeCall(input: { reason: "x", ${input} }) ${refusal} }`;
+const starting = (input: string) =>
+  `mutation { startConversation(input: { reason: "x", ${input} }) ${refusal} }`;
 const campaignInput = (more = '') =>
   `{ name: "x", purpose: OTHER, reason: "x", runAt: "10:00", timeZone: "UTC", audience: {}, ${more} }`;
 const empty = { edges: [] };
@@ -187,6 +193,14 @@ const asked: [document: string, answer: object][] = [
   ],
   ['{ patients(before: "PATIENTPAGE", last: 9) { edges { node { id } } } }', { patients: empty }],
   ['{ call(id: "CALL") { id } }', { call: null }],
+  ['{ conversation(id: "CONVERSATION") { id } }', { conversation: null }],
+  [starting('patientId: "PATIENT"'), { startConversation: notFound('PATIENT_NOT_FOUND') }],
+  [starting('patientId: "OWN", useCaseId: "USECASE"'), { startConversation: notFound() }],
+  [
+    `mutation { sendMessage(conversationId: "CONVERSATION", body: "x") ${refusal} }`,
+    { sendMessage: notFound() },
+  ],
+  [`mutation { closeConversation(id: "CONVERSATION") ${refusal} }`, { closeConversation: notFound() }],
   ['{ call(sid: "SID") { id } }', { call: null }],
   ['{ calls { edges { node { id } } } }', { calls: empty }],
   ['{ calls(filter: { patientId: "PATIENT" }) { edges { node { id } } } }', { calls: empty }],
@@ -516,6 +530,7 @@ test('a key reads nothing without the scope: no list, no count, no page, nor tha
       `{ outboundTask(id: "${randomUUID()}") { __typename } }`,
       '{ campaigns { edges { cursor } } }',
       `{ campaign(id: "${randomUUID()}") { __typename } }`,
+      `{ conversation(id: "${randomUUID()}") { __typename } }`,
       `{ campaignRun(id: "${randomUUID()}") { __typename } }`,
       `{ campaignPreview(campaignId: "${randomUUID()}") { __typename } }`,
       '{ events { edges { cursor } } }',
