@@ -13,7 +13,7 @@ import type { Transaction, World } from '../world.ts';
 import { write } from './write.ts';
 
 /** A message as it is after something was recorded of it. */
-export interface Recorded {
+interface Recorded {
   conversation: Conversation;
   message: Message;
 }
@@ -81,10 +81,7 @@ async function optOut(tx: Transaction, contact: Contact, message: Message, by: B
 }
 
 /** A message of ours with its conversation, locked. */
-export async function lockMessage(
-  tx: Transaction,
-  { workspaceId, id, conversationId }: Message,
-): Promise<Recorded> {
+async function lockMessage(tx: Transaction, { workspaceId, id, conversationId }: Message): Promise<Recorded> {
   const here = { workspaceId: { eq: workspaceId } };
   const conversation = await tx.lock(conversations, { ...here, id: { eq: conversationId } });
   const message = await tx.findOne<Message>(conversations.messages, { ...here, id: { eq: id } });

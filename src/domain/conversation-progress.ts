@@ -62,7 +62,7 @@ const rank: Record<MessageStatus, number> = {
 };
 
 /** Whether nothing more happens to a message. */
-export const isSettled = ({ status }: Message): boolean => rank[status] === 2;
+const isSettled = ({ status }: Message): boolean => rank[status] === 2;
 
 /** Twilio: the recipient has opted out. */
 export const optedOutCode = '21610';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { wishOf } from '../../src/domain/opt-out.ts';
+import { asksToStop, wishOf } from '../../src/domain/opt-out.ts';
 
 /** Whole messages that are keywords, some of which the carrier knows by itself. */
 const keywords: [text: string, wish: string, isCarriers: boolean][] = [
@@ -167,4 +167,10 @@ opt for Tuesday`.split('\n');
 
 test.each(meaningOtherwise)('"%s" does not', (text) => {
   expect(wishOf(text, false)).toBeNull();
+});
+
+test('in speech a word alone asks for nothing, a sentence does', () => {
+  for (const word of ['cancel', 'end', 'quit', 'alto']) expect(asksToStop(word)).toBe(false);
+  expect(asksToStop('Look, stop calling me')).toBe(true);
+  expect(asksToStop('stop')).toBe(true);
 });
