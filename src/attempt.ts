@@ -10,6 +10,7 @@ import type { By, Event } from './domain/event.ts';
 import { CarrierRefusal } from './domain/refusal.ts';
 import { leadMs } from './domain/task-progress.ts';
 import { openIntents, type Wanted } from './attempt/intent.ts';
+import { isStale } from './attempt/circumstances.ts';
 import { dispatchDue, type Round } from './attempt/dispatch.ts';
 import { nextDueAt } from './attempt/due.ts';
 import type { Intended } from './attempt/intend.ts';
@@ -48,9 +49,6 @@ const dispatchAheadMs = 1_000;
 
 /** How many tasks are claimed at once: more make the claim no cheaper for each. */
 const batch = 100;
-
-/** How old the gate's decision may be when the carrier is asked, in milliseconds. */
-const decisionMs = 5_000;
 
 /** The answer to who comes too late: nothing was dialled. */
 const tooLate: progress.Answer = {
@@ -133,9 +131,9 @@ export function openAttempts(tools: Tools) {
     return record(placed.call, (current) => progress.answer(current, answer), told, atTheEnd);
   }
 
-  /** Asks the carrier, unless the decision has grown old: a process that was frozen must not dial what others gave up. */
+  /** Asks the carrier, unless the decision has grown old. */
   async function dial(call: Call): Promise<progress.Answer> {
-    const isYoung = () => clock.now().getTime() - Date.parse(call.decision.decidedAt) <= decisionMs;
+    const isYoung = () => !isStale(call.decision, clock.now());
     if (!isYoung()) return tooLate;
     const { workspaceId, id: callId, phoneTo: to, phoneFrom: from } = call;
     return carrier.dial({ workspaceId, callId, to, from }, isYoung);
@@ -145,7 +143,7 @@ export function openAttempts(tools: Tools) {
   async function dialInTurn(call: Call): Promise<progress.Answer> {
     const where = { workspaceId: { eq: call.workspaceId }, id: { eq: call.contactId } };
     const contact = await world.findOne<Contact>(contacts.table, where);
-    return contact && isUnwanted(call, contact) ? unwanted : dial(call);
+    return contact && contacts.isUnwanted(contact, { ...call, channel: 'VOICE' }) ? unwanted : dial(call);
   }
 
   /** A call that the carrier refused is a refusal, also when it is asked for again with its key. */
@@ -220,14 +218,6 @@ export function openAttempts(tools: Tools) {
     voicemails,
   };
 }
-
-/** Whether the person has opted out, or taken back their consent to calls, since this call was allowed. */
-const isUnwanted = (call: Call, { optedOutAt, revocations }: Contact): boolean =>
-  optedOutAt !== null ||
-  revocations.some(
-    ({ patientId, channels, at }) =>
-      patientId === call.patientId && channels.includes('VOICE') && Date.parse(at) >= call.queuedAt.getTime(),
-  );
 
 /** Makes attempts at contacts. */
 export type Attempts = ReturnType<typeof openAttempts>;

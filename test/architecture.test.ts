@@ -149,7 +149,7 @@ test('there is one way to the carrier, and the gate stands before it', () => {
   expect(saying('carrier.dial(')).toEqual(['attempt.ts']);
   expect(saying('mailbox.drop(')).toEqual(['attempt/voicemail.ts']);
   expect(saying('calls.initiate(')).toEqual(['attempt/intend.ts', 'attempt/intent.ts']);
-  expect(saying('voicemails.request(')).toEqual(['attempt/voicemail.ts']);
+  expect(saying('voicemails.request(')).toEqual(['attempt/voicemail-intent.ts']);
   expect(saying("type: 'outbound.initiated', data: intent")).toEqual(['domain/call.ts']);
   // What is dialled was recorded just before: both ways to record an intent end in the one place that asks.
   const attempt = textOf('attempt.ts');
@@ -167,7 +167,7 @@ test('there is one way to the carrier, and the gate stands before it', () => {
   before(dispatch, 'sift(tx, due, scene)', 'intend(tx, attempt');
   before(dispatch, 'decision.allowed && contact', 'allowed.push(');
   expect(dispatch.match(/allowed\.push\(/g)).toHaveLength(1);
-  before(textOf('attempt/voicemail.ts'), 'if (!decision.allowed', 'return intend(tx');
+  before(textOf('attempt/voicemail-intent.ts'), 'if (!decision.allowed', 'return intend(tx');
   for (const file of ['attempt/intent.ts', 'attempt/intend.ts'])
     expect(textOf(file).match(/calls\.initiate\(/g)).toHaveLength(1);
 });

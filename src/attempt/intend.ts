@@ -11,7 +11,7 @@ import * as progress from '../domain/task-progress.ts';
 import type { Voicemail } from '../domain/voicemail.ts';
 import type { VoicemailKit } from '../senders.ts';
 import type { Transaction } from '../world.ts';
-import { intend as intendVoicemail } from './voicemail.ts';
+import { intend as intendVoicemail } from './voicemail-intent.ts';
 
 /** An attempt that may be made. */
 export interface Allowed {

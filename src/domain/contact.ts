@@ -234,6 +234,19 @@ const takes = (revocation: Revocation, { patientId, grantedAt }: Consent, channe
   revocation.channels.includes(channel) &&
   Date.parse(revocation.at) >= Date.parse(grantedAt);
 
+/** Whether somebody has opted out, or the person has taken back consent to this channel, since an attempt was allowed. */
+export const isUnwanted = (
+  { optedOutAt, revocations }: Contact,
+  attempt: { patientId: string; channel: Channel; queuedAt: Date },
+): boolean =>
+  optedOutAt !== null ||
+  revocations.some(
+    ({ patientId, channels: taken, at }) =>
+      patientId === attempt.patientId &&
+      taken.includes(attempt.channel) &&
+      Date.parse(at) >= attempt.queuedAt.getTime(),
+  );
+
 /** Shows as revoked what stands for no channel any more. */
 function withRevocations(contact: Contact): Contact {
   const consents = contact.consents.map((consent) => {
