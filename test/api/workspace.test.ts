@@ -10,6 +10,7 @@ import { eventually } from '../support/eventually.ts';
 import { addPatient, placeCall, setUp, withApp, type Answer, type App } from '../support/program.ts';
 import { talksOf, text } from '../support/texts.ts';
 import { created, move, reaches, run, runOf } from './campaigns.ts';
+import { addUseCase, send, upload } from '../support/voicemails.ts';
 import { scheduled } from './tasks.ts';
 
 const unlimited = { API_KEY_REQUESTS_PER_MINUTE: '100000' };
@@ -112,6 +113,16 @@ async function makeEverything(app: App) {
   const campaign = await heldCampaign(app);
   await text(app, '+12125550121', 'When is it?');
   const [conversation] = await talksOf(app, patient.id as string);
+  const AUDIO = await upload(app);
+  const VOICEMAILCASE = await addUseCase(app, [numberId]);
+  // One that the vendor never speaks of again.
+  const voicemail = await send(app, {
+    patientId: patient.id,
+    phoneTo: '+12125550144',
+    useCaseId: VOICEMAILCASE,
+    audioId: AUDIO,
+    basis: 'PRIOR_EXPRESS',
+  });
   const log = await app.ask(
     '{ events(first: 1) { edges { cursor node { cursor } } } patients(first: 1) { edges { cursor } } campaigns { edges { cursor } } }',
   );
@@ -128,6 +139,9 @@ async function makeEverything(app: App) {
     CONVERSATION: conversation!.id,
     CAMPAIGN: campaign.id,
     RUN: campaign.runId,
+    AUDIO,
+    VOICEMAILCASE,
+    VOICEMAIL: voicemail.voicemail.id as string,
     KEY: (await makeKey(app, ['patients:read'])).apiKey.id as string,
     CURSOR: log.data.events.edges[0].node.cursor as string,
     EVENTPAGE: log.data.events.edges[0].cursor as string,
@@ -170,6 +184,7 @@ const scheduling = (input: string) =>
 const placing = (input: string) => `mutation { placeCall(input: { reason: "x", ${input} }) ${refusal} }`;
 const starting = (input: string) =>
   `mutation { startConversation(input: { reason: "x", ${input} }) ${refusal} }`;
+const leaving = (input: string) => `mutation { sendVoicemail(input: { ${input} }) ${refusal} }`;
 const campaignInput = (more = '') =>
   `{ name: "x", purpose: OTHER, reason: "x", runAt: "10:00", timeZone: "UTC", audience: {}, ${more} }`;
 const empty = { edges: [] };
@@ -210,7 +225,7 @@ const asked: [document: string, answer: object][] = [
   ['{ events(after: "EVENTPAGE") { edges { node { id } } } }', { events: empty }],
   ['{ phoneNumbers { phone } }', { phoneNumbers: [{ phone: '+13035550199' }] }],
   ['{ services { name } }', { services: [{ name: 'Care' }] }],
-  ['{ useCases { id } }', { useCases: [] }],
+  ['{ useCases { name } }', { useCases: [{ name: 'Reminders' }] }],
   [
     '{ workspace { name usage { callMinutes } } }',
     { workspace: { name: 'Clinic B', usage: { callMinutes: 0 } } },
@@ -315,6 +330,19 @@ const asked: [document: string, answer: object][] = [
     `mutation { registerPhoneNumber(input: { phone: "+13035550198", serviceId: "SERVICE" }) ${refusal} }`,
     { registerPhoneNumber: notFound() },
   ],
+  ['{ voicemail(id: "VOICEMAIL") { id events { id } } }', { voicemail: null }],
+  ['{ voicemails { edges { node { id } } } }', { voicemails: empty }],
+  ['{ voicemails(patientId: "PATIENT") { edges { node { id } } } }', { voicemails: empty }],
+  [
+    leaving('patientId: "PATIENT", useCaseId: "OWNCASE", audioId: "OWNAUDIO"'),
+    { sendVoicemail: notFound('PATIENT_NOT_FOUND') },
+  ],
+  [
+    leaving('patientId: "OWN", useCaseId: "VOICEMAILCASE", audioId: "OWNAUDIO"'),
+    { sendVoicemail: notFound() },
+  ],
+  [leaving('patientId: "OWN", useCaseId: "OWNCASE", audioId: "AUDIO"'), { sendVoicemail: notFound() }],
+  ['{ events(entityId: "VOICEMAIL") { edges { node { id } } } }', { events: empty }],
   [`mutation { revokeApiKey(id: "KEY") ${refusal} }`, { revokeApiKey: notFound() }],
 ];
 
@@ -333,18 +361,27 @@ const nameless = [
   'importPatients',
   'uploadVoicemailAudio',
 ];
-const listenedTo = ['callActivity', 'callUpdated', 'campaignRunUpdated', 'taskUpdated', 'worldEvents'];
+const listenedTo = [
+  'callActivity',
+  'callUpdated',
+  'campaignRunUpdated',
+  'taskUpdated',
+  'voicemailUpdated',
+  'worldEvents',
+];
 
 test('no key sees or touches anything of another workspace, nor learns that it is there', () =>
   withApp(async (app) => {
     const things = await makeEverything(app);
     const { key } = await makeWorkspace(app);
-    await setUp(app, '+13035550199', key);
+    const { numberId } = await setUp(app, '+13035550199', key);
     const OWN = await addPatient(app, '+13035550177', 'Bruno Beta', key);
+    const OWNAUDIO = await upload(app, 'default', key);
+    const OWNCASE = await addUseCase(app, [numberId], 'VOICEMAIL', key);
     const { OWNCAMPAIGN, OWNRUN } = await emptyCampaign(app, key);
     const before = await app.world.query(sql`select * from event order by position`);
     const fill = (document: string, names: Things) =>
-      Object.entries({ ...names, OWN, OWNCAMPAIGN, OWNRUN }).reduce(
+      Object.entries({ ...names, OWN, OWNCAMPAIGN, OWNRUN, OWNAUDIO, OWNCASE }).reduce(
         (text, [name, value]) => text.replaceAll(`"${name}"`, `"${value}"`),
         document,
       );
@@ -362,11 +399,12 @@ test('no key sees or touches anything of another workspace, nor learns that it i
     }
     expect(await app.world.query(sql`select * from event order by position`)).toEqual(before);
     const { data } = await app.ask(
-      `{ call(id: "${things.CALL}") { status } outboundTask(id: "${things.TASK}") { status }
+      `{ call(id: "${things.CALL}") { status } voicemail(id: "${things.VOICEMAIL}") { status } outboundTask(id: "${things.TASK}") { status }
         campaign(id: "${things.CAMPAIGN}") { name status } campaignRun(id: "${things.RUN}") { status pending } }`,
     );
     expect(data).toEqual({
       call: { status: 'IN_PROGRESS' },
+      voicemail: { status: 'PENDING' },
       outboundTask: { status: 'SCHEDULED' },
       campaign: { name: 'Campaign Alpha', status: 'PAUSED' },
       campaignRun: { status: 'PAUSED', pending: 1 },
@@ -445,6 +483,8 @@ test("no subscription shows anything of another workspace, from the log's beginn
     const event = '{ id cursor entityId patient { name } summary }';
     await using denied = listen(app, `subscription { callUpdated(id: "${things.CALL}") { id status } }`, key);
     await using untold = listen(app, `subscription { taskUpdated(id: "${things.TASK}") { id status } }`, key);
+    const unleft = `subscription { voicemailUpdated(id: "${things.VOICEMAIL}") { id status } }`;
+    await using unknown = listen(app, unleft, key);
     const unrun = `subscription { campaignRunUpdated(id: "${things.RUN}") { id status } }`;
     await using unheard = listen(app, unrun, key);
     await using beginning = listen(app, `subscription { worldEvents(after: "0") ${event} }`, key);
@@ -464,7 +504,9 @@ test("no subscription shows anything of another workspace, from the log's beginn
     await eventually(() => denied.results.length === 1);
     await eventually(() => untold.results.length === 1);
     await eventually(() => unheard.results.length === 1);
-    for (const { results } of [denied, untold, unheard]) expect(codes(results[0]!)).toEqual(['NOT_FOUND']);
+    await eventually(() => unknown.results.length === 1);
+    for (const { results } of [denied, untold, unheard, unknown])
+      expect(codes(results[0]!)).toEqual(['NOT_FOUND']);
     await subscribers(app, 6);
     await addPatient(app, '+14155550100', 'Another Alpha');
     await app.ask(`mutation { cancelCall(id: "${things.CALL}") { __typename } }`);
@@ -481,7 +523,7 @@ test("no subscription shows anything of another workspace, from the log's beginn
       expect(results[0]!.data.worldEvents.entityId).toBe(own);
     }
     expect(theirs.results).toEqual([]);
-    expect([denied, untold, unheard].map(({ results }) => results.length)).toEqual([1, 1, 1]);
+    expect([denied, untold, unheard, unknown].map(({ results }) => results.length)).toEqual([1, 1, 1, 1]);
     expect(filtered.results).toEqual([]);
     const everything = [beginning, since, live, activity]
       .map(({ results }) => JSON.stringify(results))
