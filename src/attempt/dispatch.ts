@@ -11,7 +11,7 @@ import type { Patient } from '../domain/patient.ts';
 import * as tasks from '../domain/task.ts';
 import type { OutboundTask } from '../domain/task.ts';
 import * as progress from '../domain/task-progress.ts';
-import { afterBlock } from '../domain/task-retry.ts';
+import { afterBlock, afterHindrance } from '../domain/task-retry.ts';
 import { mayReach, openPolicy } from '../domain/workspace.ts';
 import type { Transaction, World } from '../world.ts';
 import { openAttempts, recentAttempts, workspacesOf, type Open } from './circumstances.ts';
@@ -152,7 +152,6 @@ async function sift(
   const allowed: Allowed[] = [];
   const refused: Refused[] = [];
   const taken = new Set<string>();
-  let unable = 0;
   for (const task of due) {
     const patient = scene.people.get(task.patientId);
     const phone = phoneOf(task, patient);
@@ -166,55 +165,49 @@ async function sift(
       decide({ ...question, channel, ringSeconds: calls.ringSecondsOn[channel], now });
     const decision = decideAt(at);
     const hindrance = hindranceOf(task, scene);
-    if (hindrance) {
-      tx.decide(tasks, task, progress.abandon(task, hindrance), byOf(task, at));
-      unable += 1;
-    } else if (decision.allowed && contact) {
+    if (!hindrance && decision.allowed && contact) {
       scene.room.take(task);
       taken.add(key).add(patient.id);
       const kit = scene.kits.get(task.id) ?? null;
       allowed.push({ task, at, words: wordsOf(task, scene), phone, contact, decision, kit });
-    } else refused.push({ task, at, patient, decision, decideAt });
+    } else refused.push({ task, at, patient, decision, decideAt, hindrance });
   }
   await refuse(tx, refused);
-  return { allowed, blocked: unable + refused.length };
+  return { allowed, blocked: refused.length };
 }
 
-/** Why nothing can be sent for a task at all; null: it can. */
+/** Why nothing can be sent for a task on its channel at all; null: it can. */
 function hindranceOf(task: OutboundTask, scene: Scene): string | null {
-  if (!scene.room.isAble(task))
-    return `the caller ID ${task.phoneFrom} can no longer ${task.channel === 'TEXT' ? 'send texts' : 'place calls'}`;
-  if (task.channel === 'VOICEMAIL' && !scene.kits.get(task.id))
-    return 'there is no recording or use case for voicemail any more';
-  return null;
+  if (task.channel === 'VOICEMAIL')
+    return scene.kits.get(task.id) ? null : 'nothing here can leave voicemails any more';
+  if (scene.room.isAble(task)) return null;
+  return `the caller ID ${task.phoneFrom} can no longer ${task.channel === 'TEXT' ? 'send texts' : 'place calls'}`;
 }
 
-/** A task to which the gate said no. */
+/** A task to which the gate said no, or that has nothing to send with. */
 interface Refused {
   task: OutboundTask;
   at: Date;
   patient: Patient;
   decision: ContactDecision;
   decideAt(now: Date, channel?: Channel): ContactDecision;
+  hindrance: string | null;
 }
 
-/** Moves or ends what the gate refused: to another time, or where its channel is closed for good to another one. */
+/** Moves or ends what is refused: to another time, or where its channel is closed for good to another one. */
 async function refuse(tx: Transaction, refused: Refused[]): Promise<void> {
-  const closed = refused.filter(
-    ({ task, decision }) => !task.isChannelNamed && !decision.blocks.every(progress.passes),
-  );
-  const senders =
-    closed.length === 0
-      ? null
-      : await openSenders(
-          tx,
-          closed.map(({ task }) => task),
-        );
-  for (const { task, at, patient, decision, decideAt } of refused) {
+  const isClosed = ({ decision, hindrance }: Refused) =>
+    hindrance !== null || !decision.blocks.every(progress.passes);
+  const movable = refused.filter((one) => !one.task.isChannelNamed && isClosed(one)).map(({ task }) => task);
+  const senders = movable.length === 0 ? null : await openSenders(tx, movable);
+  for (const { task, at, patient, decision, decideAt, hindrance } of refused) {
     const choice = senders?.choiceOf(task, patient.preferredChannel ?? null) ?? noChoice;
     const circumstances = { now: at, zone: zoneOf(decision), decisionAt: decideAt, choice };
-    const plan = afterBlock(task, decision, circumstances);
-    tx.decide(tasks, task, progress.block(task, decision, plan), byOf(task, at));
+    const facts =
+      hindrance === null
+        ? progress.block(task, decision, afterBlock(task, decision, circumstances))
+        : progress.hinder(task, afterHindrance(task, hindrance, circumstances));
+    tx.decide(tasks, task, facts, byOf(task, at));
   }
 }
 

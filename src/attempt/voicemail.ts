@@ -73,7 +73,8 @@ export function openVoicemails({ world, clock, mailbox }: Tools) {
 
   /** Asks the vendor, unless the decision has grown old, or the person has said no since: in the meantime others gave it up. */
   async function drop(voicemail: Voicemail): Promise<Answer> {
-    if (!mailbox || isStale(voicemail.decision, clock.now())) return tooLate;
+    if (!mailbox) return unconfigured;
+    if (isStale(voicemail.decision, clock.now())) return tooLate;
     const where = { workspaceId: { eq: voicemail.workspaceId }, id: { eq: voicemail.contactId } };
     const contact = await world.findOne<Contact>(contacts.table, where);
     const attempt = { ...voicemail, channel: 'VOICEMAIL' as const };
@@ -151,6 +152,13 @@ const tooLate: Answer = {
 const unwanted: Answer = {
   ...tooLate,
   message: 'Before the voicemail was sent the person asked not to be contacted, and it was not sent.',
+};
+
+/** The answer to a task where there is no vendor any more: another channel has to do. */
+const unconfigured: Answer = {
+  ...tooLate,
+  message: 'No voicemail vendor is configured, and nothing was sent.',
+  retryable: false,
 };
 
 const notConfigured = () =>

@@ -287,6 +287,10 @@ const asked: [document: string, answer: object][] = [
   [`mutation { cancelCampaignRun(id: "RUN") ${refusal} }`, { cancelCampaignRun: notFound() }],
   [placing('patientId: "OWN", phoneFrom: "+13035550199", taskId: "TASK"'), { placeCall: notFound() }],
   [`mutation { cancelCall(id: "CALL") ${refusal} }`, { cancelCall: notFound() }],
+  [
+    `mutation { reportCallOutcome(input: { callId: "CALL", outcome: "confirmed" }) ${refusal} }`,
+    { reportCallOutcome: notFound() },
+  ],
   [placing('patientId: "PATIENT", phoneFrom: "+13035550199"'), { placeCall: notFound('PATIENT_NOT_FOUND') }],
   [
     placing('patientCanonicalId: "CANONICAL", phoneFrom: "+13035550199"'),

@@ -125,7 +125,7 @@ export const acceptedDrops = async (app: App, phone: string): Promise<number> =>
   (await dropsTo(app, phone)).filter(({ kind, accepted }) => kind === 'drop' && accepted).length;
 
 /** Rows that a refused request must leave as they were, and what the vendor was asked. */
-export async function countsOf(app: App) {
+export async function countsOf(app: App): Promise<Record<string, number>> {
   const [rows] = await app.world.query<Record<string, number>>(sql`
     select (select count(*)::int from event) as events, (select count(*)::int from voicemail) as voicemails,
       (select count(*)::int from contact) as contacts, (select sum(version)::int from contact) as attempts,
