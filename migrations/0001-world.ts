@@ -449,6 +449,7 @@ const statements = [
   "name" text not null,
   "system_prompt" text not null,
   "greeting" text not null,
+  "machine_message" text null,
   "active" boolean not null,
   "is_default" boolean not null,
   "created_at" timestamptz not null,

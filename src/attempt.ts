@@ -9,6 +9,7 @@ import type { Contact } from './domain/contact.ts';
 import type { By, Event } from './domain/event.ts';
 import { CarrierRefusal } from './domain/refusal.ts';
 import { leadMs } from './domain/task-progress.ts';
+import { services, type Service } from './domain/workspace.ts';
 import { openIntents, type Wanted } from './attempt/intent.ts';
 import { isStale } from './attempt/circumstances.ts';
 import { dispatchDue, type Round } from './attempt/dispatch.ts';
@@ -85,7 +86,8 @@ export function openAttempts(tools: Tools) {
     const recorded = await intents.record(setting, { ...by, now: clock.now() });
     if (recorded.replayed) return answered(recorded);
     const free = (tx: Transaction) => releaseKey(tx, by.workspaceId, wanted.idempotencyKey);
-    const settled = await ask(recorded, by, dial, free);
+    const leavesMessage = setting.service.machineMessage !== null;
+    const settled = await ask(recorded, by, (call) => dial(call, leavesMessage), free);
     return answered({ ...recorded, call: settled });
   }
 
@@ -120,7 +122,7 @@ export function openAttempts(tools: Tools) {
   async function ask(
     placed: Placed,
     by: By,
-    dialling: typeof dial,
+    dialling: (call: Call) => Promise<progress.Answer>,
     free?: (tx: Transaction) => Promise<void>,
   ): Promise<Call> {
     const answer = await dialling(placed.call);
@@ -132,18 +134,22 @@ export function openAttempts(tools: Tools) {
   }
 
   /** Asks the carrier, unless the decision has grown old. */
-  async function dial(call: Call): Promise<progress.Answer> {
+  async function dial(call: Call, leavesMessage: boolean): Promise<progress.Answer> {
     const isYoung = () => !isStale(call.decision, clock.now());
     if (!isYoung()) return tooLate;
     const { workspaceId, id: callId, phoneTo: to, phoneFrom: from } = call;
-    return carrier.dial({ workspaceId, callId, to, from }, isYoung);
+    return carrier.dial({ workspaceId, callId, to, from, leavesMessage }, isYoung);
   }
 
   /** Dials what had to wait for its turn, unless the person has said no since: the gate's decision was made before. */
   async function dialInTurn(call: Call): Promise<progress.Answer> {
-    const where = { workspaceId: { eq: call.workspaceId }, id: { eq: call.contactId } };
-    const contact = await world.findOne<Contact>(contacts.table, where);
-    return contact && contacts.isUnwanted(contact, { ...call, channel: 'VOICE' }) ? unwanted : dial(call);
+    const here = { workspaceId: { eq: call.workspaceId } };
+    const [contact, service] = await Promise.all([
+      world.findOne<Contact>(contacts.table, { ...here, id: { eq: call.contactId } }),
+      world.findOne<Service>(services, { ...here, id: { eq: call.serviceId } }),
+    ]);
+    const isUnwanted = contact !== null && contacts.isUnwanted(contact, { ...call, channel: 'VOICE' });
+    return isUnwanted ? unwanted : dial(call, (service?.machineMessage ?? null) !== null);
   }
 
   /** A call that the carrier refused is a refusal, also when it is asked for again with its key. */

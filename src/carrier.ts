@@ -14,6 +14,8 @@ export interface Order {
   callId: string;
   to: string;
   from: string;
+  /** Whether a message is left on a machine: then its beep is waited for. */
+  leavesMessage: boolean;
 }
 
 /** A call as the carrier lists it. */
@@ -54,7 +56,7 @@ export function openCarrier(options: {
     }
   }
 
-  function create({ workspaceId, callId, to, from }: Order) {
+  function create({ workspaceId, callId, to, from, leavesMessage }: Order) {
     const base = `${publicUrl}/carrier/${workspaceId}/calls/${callId}`;
     return client.calls.create({
       to,
@@ -62,7 +64,7 @@ export function openCarrier(options: {
       url: `${base}/twiml`,
       timeout: ringSeconds,
       timeLimit: maxSeconds,
-      machineDetection: 'Enable',
+      machineDetection: leavesMessage ? 'DetectMessageEnd' : 'Enable',
       asyncAmd: 'true',
       asyncAmdStatusCallback: `${base}/amd${everyRetry}`,
       statusCallback: `${base}/status${everyRetry}`,
@@ -78,6 +80,18 @@ export function openCarrier(options: {
       const over = codeOf(error) === '21220' ? await lookUp(sid, now) : null; // Twilio: 21220, call is not in progress
       if (over) return over;
       throw refusalOf(error);
+    }
+  }
+
+  /** Lets an answered call say this from now on, then end; one that is over stays so. Refuses as hangUp does. */
+  async function leave(sid: string, message: string): Promise<void> {
+    const response = new twilio.twiml.VoiceResponse();
+    response.say(message);
+    response.hangup();
+    try {
+      await client.calls(sid).update({ twiml: response.toString() });
+    } catch (error) {
+      if (codeOf(error) !== '21220') throw refusalOf(error);
     }
   }
 
@@ -105,6 +119,7 @@ export function openCarrier(options: {
     ...openTexts(client, { publicUrl, everyRetry }),
     dial,
     hangUp,
+    leave,
     lookUp,
     list,
     spoken,

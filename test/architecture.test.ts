@@ -153,7 +153,7 @@ test('there is one way to the carrier, and the gate stands before it', () => {
   expect(saying("type: 'outbound.initiated', data: intent")).toEqual(['domain/call.ts']);
   // What is dialled was recorded just before: both ways to record an intent end in the one place that asks.
   const attempt = textOf('attempt.ts');
-  expect(attempt.match(/\bdial\(/g)).toHaveLength(3); // its definition, its one use, the carrier's own
+  expect(attempt.match(/\bdial\(/g)).toHaveLength(4); // its definition, its two uses, the carrier's own
   expect(attempt.match(/\bask\(/g)).toHaveLength(4); // its definition, a direct call's, a task's, a task's voicemail's
   const before = (text: string, first: string, then: string) => {
     expect(text.indexOf(first)).toBeGreaterThan(-1);

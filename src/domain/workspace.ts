@@ -101,6 +101,8 @@ export const services = defineEntity({
     name: p.text(),
     systemPrompt: p.text(),
     greeting: p.text(),
+    /** What is left on an answering machine; null: nothing, it is hung up on. */
+    machineMessage: p.text().nullable(),
     active: p.boolean(),
     isDefault: p.boolean(),
     createdAt: p.datetime(),

@@ -1024,11 +1024,18 @@ const settings: [field: string, type: string, good: object, bad: Record<string, 
   [
     'createService',
     'ServiceInput',
-    { name: 'n'.repeat(100), systemPrompt: '😀'.repeat(10_000), greeting: '😀'.repeat(200), isDefault: true },
+    {
+      name: 'n'.repeat(100),
+      systemPrompt: '😀'.repeat(10_000),
+      greeting: '😀'.repeat(200),
+      machineMessage: '😀'.repeat(200),
+      isDefault: true,
+    },
     {
       name: ['', ' ', 'n'.repeat(101), '\0'],
       systemPrompt: ['p'.repeat(10_001)],
       greeting: ['', 'g'.repeat(201)],
+      machineMessage: ['', ' ', 'm'.repeat(201), '\0'],
     },
   ],
   [

@@ -50,6 +50,7 @@ function standIn(accountSid: string): StandIn {
       asked.push(sid);
       return Promise.resolve(known === null ? null : heard(sid, known, now));
     },
+    leave: () => Promise.resolve(),
     list: () => Promise.resolve([]),
     spoken: () => '',
     isSigned: () => true,

@@ -141,6 +141,10 @@ class ControlledCarrier implements Carrier {
     return { outcome: 'unknown', cause: 'etimedout' };
   };
 
+  leave = (): never => {
+    throw new Error('nobody leaves a message in these stories');
+  };
+
   hangUp = (): never => {
     throw new Error('nobody hangs up in these stories');
   };
