@@ -123,7 +123,7 @@ test('who could not be told apart is no machine, nor is one whose announcement n
 
 /** What the carrier would tell of who answered, signed as it signs. */
 async function detected(app: App, sid: string, answeredBy: string): Promise<void> {
-  const [create] = ((await app.ledger()) as Entry[]).filter(({ callSid }) => callSid === sid);
+  const create = ((await app.ledger()) as Entry[]).find(({ callSid }) => callSid === sid);
   const url = create!.params!['AsyncAmdStatusCallback']!.split('#')[0]!;
   const parameters = { CallSid: sid, AccountSid: `AC${'0'.repeat(32)}`, AnsweredBy: answeredBy };
   const signature = twilio.getExpectedTwilioSignature('simulated-carrier-token', url, parameters);

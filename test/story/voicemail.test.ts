@@ -84,7 +84,7 @@ test('a voicemail is requested, accepted, and delivered once the vendor says so'
     ['voicemail.accepted', 'voicemail-vendor'],
     ['voicemail.delivered', 'voicemail-vendor'],
   ]);
-  const [drop] = (await dropsTo(app, to)).filter(({ kind }) => kind === 'drop');
+  const drop = (await dropsTo(app, to)).find(({ kind }) => kind === 'drop');
   expect(drop).toMatchObject({ accepted: true, messageId: carrierReference, from: '+14155550199' });
   // What the vendor is told of: numbers, and addresses that say nothing of the person.
   expect(Object.keys(drop!.params!).toSorted()).toEqual([
