@@ -17,6 +17,7 @@ import { nextDueAt } from './attempt/due.ts';
 import type { Intended } from './attempt/intend.ts';
 import { openRecords } from './attempt/record.ts';
 import { openVoicemails } from './attempt/voicemail.ts';
+import type { Conversations } from './conversation.ts';
 import { releaseKey } from './idempotency.ts';
 import type { Mailbox } from './voicemail.ts';
 import type { Transaction, World } from './world.ts';
@@ -32,6 +33,8 @@ export interface Tools {
   callsPerSecond: number;
   /** Null: nothing leaves voicemails. */
   mailbox: Mailbox | null;
+  /** Null: nothing texts. */
+  texts: Pick<Conversations, 'ask'> | null;
 }
 
 /** A call with the event that recorded the request for it. */
@@ -115,7 +118,8 @@ export function openAttempts(tools: Tools) {
   async function attempt(intended: Intended, now: Date): Promise<void> {
     const by: By = { workspaceId: intended.event.workspaceId, actor: 'dispatch-tasks', source: 'job', now };
     if (intended.channel === 'VOICE') await ask(intended, by, dialInTurn);
-    else await voicemails.ask(intended, by);
+    else if (intended.channel === 'VOICEMAIL') await voicemails.ask(intended, by);
+    else await tools.texts?.ask(intended.text, by);
   }
 
   /** Asks the carrier about what is recorded, once, and records its answer; `free` when nothing was dialled and it may be asked again. */

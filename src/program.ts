@@ -211,8 +211,8 @@ async function openOutside(opening: Outside) {
   const mailbox = mailboxOf(opening, publicUrl);
   const { callsPerSecond, pace } = config.carrier;
   const limits = { callsPerMinute: config.sourceNumberCallsPerMinute, callsPerSecond };
-  const attempts = openAttempts({ ...core, carrier, mailbox, clock, ...limits });
   const conversations = openConversations({ ...core, carrier, clock, pace, log });
+  const attempts = openAttempts({ ...core, carrier, mailbox, texts: conversations, clock, ...limits });
   made.webhooks = openWebhooks({ ...core, carrier, mailbox, attempts, conversations, clock, log });
   opening.simulator?.messagesTo?.(carrier.messageUrl);
   const following = new AbortController();

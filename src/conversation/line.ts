@@ -1,4 +1,5 @@
 import { callerIdsAmong, pickCallerId } from '../domain/caller-id.ts';
+import type { ContactDecision } from '../domain/consent.ts';
 import * as conversations from '../domain/conversation.ts';
 import type { Conversation } from '../domain/conversation.ts';
 import { NotFoundRefusal } from '../domain/refusal.ts';
@@ -51,6 +52,11 @@ export async function lineOf(
     workspaceId: { eq: workspaceId },
     contactId: { eq: contactId },
   });
+  return lineAmong(found, patientId, numbers);
+}
+
+/** The line of a patient, of all conversations at their number. */
+export function lineAmong(found: Conversation[], patientId: string, numbers: string[]): Line {
   const active = found.filter(({ status }) => status === 'ACTIVE');
   const open = active.find((conversation) => conversation.patientId === patientId) ?? null;
   const taken = new Set(active.map(({ phoneFrom }) => phoneFrom));
@@ -61,3 +67,10 @@ export async function lineOf(
   if (last && free.includes(last.phoneFrom)) return { open, phoneFrom: last.phoneFrom };
   return { open, phoneFrom: free.length > 0 ? pickCallerId(free, patientId) : null };
 }
+
+/** Somebody else at the same number is in a conversation with each of our numbers: an answer would not tell whose it is. */
+export const occupied = (decision: ContactDecision): ContactDecision => ({
+  ...decision,
+  allowed: false,
+  blocks: [...new Set([...decision.blocks, 'ACTIVE_CONTACT' as const])],
+});

@@ -19,7 +19,7 @@ import { contactOf, findPatient } from '../registry.ts';
 import { newId } from '../clock.ts';
 import type { Transaction, World } from '../world.ts';
 import { intendText, type Intended } from './intent.ts';
-import { lineOf, textNumbersOf } from './line.ts';
+import { lineOf, occupied, textNumbersOf } from './line.ts';
 
 /** A conversation that is asked for, checked field by field, before anything named in it is looked up. */
 export interface WantedConversation {
@@ -196,10 +196,3 @@ const isOpen = ({ id, status }: Conversation) =>
     `This patient is in an open conversation at this number: ${id}. Send a message there, or close it.`,
     status,
   );
-
-/** Somebody else at the same number is in a conversation with each of our numbers: an answer would not tell whose it is. */
-const occupied = (decision: ContactDecision): ContactDecision => ({
-  ...decision,
-  allowed: false,
-  blocks: [...new Set([...decision.blocks, 'ACTIVE_CONTACT' as const])],
-});

@@ -100,6 +100,7 @@ export async function openClinic(given: { world: World; databaseUrl: string; lim
       callsPerMinute,
       callsPerSecond,
       mailbox: null,
+      texts: null,
     });
   const attempts = attemptsOn(world);
   const people = peopleOf({ world, workspaceId, now: clock.now });

@@ -46,6 +46,7 @@ async function sceneOf(clinic: Clinic, hasVendor: boolean) {
     clock: { now: clock.now, shiftMs: () => 0 },
     callsPerMinute: 1_000,
     callsPerSecond: 1_000,
+    texts: null,
     mailbox: hasVendor ? mailbox : null,
   });
   const workspaces = openWorkspaces({ world, clock });

@@ -381,6 +381,7 @@ async function stage(world: World): Promise<Real> {
     callsPerMinute: 1_000,
     callsPerSecond: 1_000,
     mailbox: null,
+    texts: null,
   });
   const schedule = openSchedule({ world });
   return { world, workspaceId, clock, carrier, attempts, schedule, registry, patientIds, held: [], faults };
