@@ -61,7 +61,7 @@ export function keysOf(attempt: Attempt): [Group, string][] {
 }
 
 /** What one attempt counts. Only people are talked with. */
-export const tallyOf = (attempt: Attempt): Tally => ({
+const tallyOf = (attempt: Attempt): Tally => ({
   attempts: 1,
   answered: Number(attempt.answered),
   completed: Number(attempt.completed),

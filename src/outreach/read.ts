@@ -100,7 +100,7 @@ async function engagementsOf(
       select coalesce(json_agg(json_build_array(extract(epoch from at) * 1000, local_hour, reached)), '[]') as rows
       from (select at, local_hour, reached from outreach_attempt t
         where ${here} and (reached or missed) order by at desc limit ${trialsKept}) newest) trial`);
-  return new Map(rows.map((row) => [row.patientId, engagementOf(row)]));
+  return new Map(rows.map(({ patientId, ...row }) => [patientId, engagementOf(row)]));
 }
 
 type Read = Omit<Engagement, 'reachability' | 'bestHour' | 'asOf'> & {
@@ -109,7 +109,7 @@ type Read = Omit<Engagement, 'reachability' | 'bestHour' | 'asOf'> & {
   cursor: number;
 };
 
-function engagementOf({ patientId: _, trials: told, cursor, ...counted }: Read): Engagement {
+function engagementOf({ trials: told, cursor, ...counted }: Omit<Read, 'patientId'>): Engagement {
   const trials = told.map(([at, hour, reached]): Trial => ({ at: new Date(at), hour, reached }));
   return {
     ...counted,

@@ -6,5 +6,46 @@ import * as contacts from '../domain/contact.ts';
 import * as conversations from '../domain/conversation.ts';
 import * as events from '../domain/event.ts';
 import * as imports from '../domain/import.ts';
+import * as inbound from '../domain/inbound-message.ts';
+import * as outreach from '../domain/outreach.ts';
+import * as outreachCount from '../domain/outreach-count.ts';
+import * as patients from '../domain/patient.ts';
+import * as tasks from '../domain/task.ts';
+import * as voicemails from '../domain/voicemail.ts';
+import * as voicemailAudio from '../domain/voicemail-audio.ts';
+import * as workspaces from '../domain/workspace.ts';
+
+/** Every table that the product declares; migrations and tests hold the database against them. */
+export const tables = [
+  events.table,
+  events.outbox,
+  events.log,
+  events.positions,
+  events.projections,
+  workspaces.table,
+  workspaces.apiKeys,
+  workspaces.services,
+  workspaces.phoneNumbers,
+  workspaces.useCases,
+  workspaces.idempotencyKeys,
+  workspaces.requestWindows,
+  workspaces.carrierPaces,
+  workspaces.signingKeys,
+  patients.table,
+  contacts.table,
+  calls.table,
+  tasks.table,
+  campaigns.table,
+  runs.table,
+  runs.members,
+  progress.watches,
+  voicemails.table,
+  conversations.table,
+  conversations.messages,
   outreach.attempts,
   outreachCount.counts,
+  inbound.table,
+  imports.table,
+  voicemailAudio.table,
+  voicemailAudio.contents,
+];
