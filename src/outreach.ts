@@ -110,7 +110,7 @@ function countsOf(changed: Attempt[], before: Map<string, Attempt>): Count[] {
     if (!added) continue;
     const { workspaceId, generation } = attempt;
     for (const [groupedBy, key] of keysOf(attempt))
-      for (const grain of Object.keys(grains) as Grain[]) {
+      for (const grain of grains) {
         const begunAt = beginningOf(attempt.at, grain);
         const name = JSON.stringify([workspaceId, groupedBy, grain, begunAt, key]);
         const row = rows.get(name);

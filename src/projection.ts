@@ -58,12 +58,13 @@ export async function project(world: World, projection: Projection, size = batch
 
 /**
  * Makes a projection anew beside the live generation, which goes on, and switches once the new one has read as far; then
- * removes the old one. Begun anew, it removes what an unfinished one has left. `told` is given how far it has read.
+ * removes the old one. Begun anew, it removes what an unfinished one has left. `told` is given how far it has read; `size` is
+ * how many places of the log are read at once.
  */
 export async function rebuild(
   world: World,
   projection: Projection,
-  told: (cursor: number) => void = () => {},
+  { told = () => {}, size = rebuildSize }: { told?: (cursor: number) => void; size?: number } = {},
 ): Promise<void> {
   await project(world, projection); // a live generation, where there has been none
   const { generation, old } = await beginAnew(world, projection);
@@ -71,7 +72,7 @@ export async function rebuild(
     isBehind = await world.transact(async (tx) => {
       const state = await lockNew(tx, projection, generation);
       told(state.cursor);
-      return advance(tx, projection, { ...state, size: rebuildSize });
+      return advance(tx, projection, { ...state, size });
     });
   }
   const retired = await world.transact((tx) => switchTo(tx, projection, generation));

@@ -29,11 +29,12 @@ async function main(): Promise<boolean> {
   try {
     await world.migrate();
     let last = 0;
-    await rebuild(world, projection, (cursor) => {
+    const told = (cursor: number) => {
       if (cursor < last + toldEvery) return;
       last = cursor;
       tell(`${cursor} events read`);
-    });
+    };
+    await rebuild(world, projection, { told });
     tell(`${projection.name} was rebuilt.`);
     return true;
   } finally {

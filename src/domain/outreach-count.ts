@@ -6,10 +6,10 @@ export const groups = ['DAY', 'CHANNEL', 'ORIGIN', 'CAMPAIGN', 'PURPOSE', 'TAG',
 /** One of `groups`. */
 export type Group = (typeof groups)[number];
 
-/** How long the spans are that are counted in advance, in milliseconds: days and hours of UTC. */
-export const grains = { DAY: 86_400_000, HOUR: 3_600_000 } as const;
+/** The spans that are counted in advance, the longest first: months, days and hours of UTC. */
+export const grains = ['MONTH', 'DAY', 'HOUR'] as const;
 /** One of `grains`. */
-export type Grain = keyof typeof grains;
+export type Grain = (typeof grains)[number];
 
 /** What is counted of attempts; all are numbers of attempts but the last. */
 export interface Tally {
@@ -31,7 +31,7 @@ export const counts = defineEntity({
     generation: p.integer().primary(),
     groupedBy: p.text().$type<Group>().primary(),
     grain: p.text().$type<Grain>().primary(),
-    /** When the day or hour begins. */
+    /** When the span begins. */
     begunAt: p.datetime().primary(),
     key: p.text().primary(),
     attempts: p.integer(),
@@ -80,41 +80,52 @@ export function growth(before: Attempt | null, after: Attempt): Tally | null {
   return entries.some(([, count]) => count !== 0) ? (Object.fromEntries(entries) as Tally) : null;
 }
 
-/** The beginning of the day or hour of UTC that an instant is in. */
-export const beginningOf = (at: Date, grain: Grain): Date =>
-  new Date(Math.floor(at.getTime() / grains[grain]) * grains[grain]);
+/** The beginning of the span that an instant is in. */
+export function beginningOf(at: Date, grain: Grain): Date {
+  const begun = new Date(at);
+  if (grain === 'MONTH') begun.setUTCDate(1);
+  if (grain !== 'HOUR') begun.setUTCHours(0);
+  begun.setUTCMinutes(0, 0, 0);
+  return begun;
+}
+
+/** The first beginning of a span that is not before an instant. */
+function nextBeginning(at: Date, grain: Grain): Date {
+  const next = beginningOf(at, grain);
+  if (next.getTime() === at.getTime()) return next;
+  if (grain === 'MONTH') next.setUTCMonth(next.getUTCMonth() + 1);
+  else if (grain === 'DAY') next.setUTCDate(next.getUTCDate() + 1);
+  else next.setUTCHours(next.getUTCHours() + 1);
+  return next;
+}
 
 /** An instant and a later one that is not part of the span any more. */
 export type Span = readonly [from: Date, until: Date];
 
 /**
- * A span as whole days, the whole hours beside them, and what is less than an hour at its edges: together exactly the
- * span, none of it twice.
+ * A span as whole months, the whole days and hours beside them, and what is less than an hour at its edges: together
+ * exactly the span, none of it twice.
  */
 export function partsOf(since: Date, until: Date): Record<Grain | 'EDGE', Span[]> {
-  const hours = inside([since, until], 'HOUR');
-  const days = hours && inside(hours, 'DAY');
-  return {
-    DAY: days ? [days] : [],
-    HOUR: hours ? around(hours, days) : [],
-    EDGE: around([since, until], hours),
-  };
+  const parts: Record<Grain | 'EDGE', Span[]> = { MONTH: [], DAY: [], HOUR: [], EDGE: [] };
+  let left: Span[] = [[since, until]];
+  for (const grain of grains) {
+    const cut = left.map((span) => ({ span, inside: insideOf(span, grain) }));
+    parts[grain] = cut.flatMap(({ inside }) => (inside ? [inside] : []));
+    left = cut.flatMap(({ span, inside }) => (inside ? around(span, inside) : [span]));
+  }
+  parts.EDGE = left.filter(isLong);
+  return parts;
 }
 
-/** The whole days or hours of a span; null: there are none. */
-function inside([since, until]: Span, grain: Grain): Span | null {
-  const from = beginningOf(new Date(since.getTime() + grains[grain] - 1), grain);
-  const to = beginningOf(until, grain);
-  return from < to ? [from, to] : null;
+/** The whole months, days or hours of a span; null: there are none. */
+function insideOf([since, until]: Span, grain: Grain): Span | null {
+  const inside: Span = [nextBeginning(since, grain), beginningOf(until, grain)];
+  return isLong(inside) ? inside : null;
 }
 
 /** What of a span is not in its inside. */
-function around(whole: Span, part: Span | null): Span[] {
-  const spans: Span[] = part
-    ? [
-        [whole[0], part[0]],
-        [part[1], whole[1]],
-      ]
-    : [whole];
-  return spans.filter(([from, to]) => from < to);
-}
+const around = ([since, until]: Span, [from, to]: Span): Span[] =>
+  [[since, from] as const, [to, until] as const].filter(isLong);
+
+const isLong = ([from, until]: Span): boolean => from < until;

@@ -1,6 +1,6 @@
 import { sql, type RawBuilder } from 'kysely';
 import { bestHourOf, reachabilityOf, trialsKept, type Engagement, type Trial } from '../domain/engagement.ts';
-import { partsOf, type Grain, type Group, type Span, type Tally } from '../domain/outreach-count.ts';
+import { grains, partsOf, type Grain, type Group, type Span, type Tally } from '../domain/outreach-count.ts';
 import type { World } from '../world.ts';
 
 /** The attempts with one key. */
@@ -40,7 +40,7 @@ const keyOf: Record<Group, RawBuilder<unknown>> = {
 };
 
 /**
- * The attempts that began in a span, by key: whole days and hours as they were counted in advance, the edges from the
+ * The attempts that began in a span, by key: whole months, days and hours as they were counted in advance, the edges from the
  * attempts themselves. Days and hours in their order, anything else by attempts, most first.
  */
 async function statsOf(
@@ -59,7 +59,7 @@ async function statsOf(
         (channel = 'VOICEMAIL')::int, (channel = 'TEXT')::int, case when answered then seconds else 0 end
       from outreach_attempt where ${here} and ${within('at', span)}`,
   );
-  const selects = [...counted('DAY'), ...counted('HOUR'), ...edges];
+  const selects = [...grains.flatMap(counted), ...edges];
   if (selects.length === 0) return [];
   const order = group === 'DAY' || group === 'HOUR' ? sql`key collate "C"` : sql`2 desc, key collate "C"`;
   return reader.query<OutreachStats>(sql`
