@@ -74,10 +74,9 @@ const onTheStream: Record<string, (tools: Running, signal: AbortSignal) => Promi
 };
 
 /** What follows the log, each with a type of event that it is to have read. */
-const followers: [name: string, type: string][] = [
-  ...Object.entries(reactions),
-  ...outreach.types.map((type): [string, string] => [outreach.name, type]),
-];
+type Following = [name: string, type: string];
+const reacting: Following[] = Object.entries(reactions);
+const projecting = outreach.types.map((type): Following => [outreach.name, type]);
 
 /** A clock that is moved ticks as often as the jobs' rules do at most, in milliseconds. */
 const tickMs = 1_000;
@@ -131,8 +130,10 @@ function followClock(tools: Running, begin: () => void): () => void {
       notBefore = clock.now().getTime() + tickMs;
       begin();
     },
-    // What happened has its place in the log, and every reaction to it has been.
-    isSettled: async () => {
+    // What happened has its place in the log, and every reaction to it has been; at the end it is projected, too, of which
+    // nothing that happens on the way knows.
+    isSettled: async (atEnd) => {
+      const followers = atEnd ? [...reacting, ...projecting] : reacting;
       const [state] = await world.query<{ settled: boolean }>(sql`
         select not exists (select from outbox) and not exists (
           select from unnest(${followers.map(([name]) => name)}::text[], ${followers.map(([, type]) => type)}::text[]) as follower(name, type)
