@@ -15,6 +15,7 @@ import type { Log } from './logger.ts';
 import { openMetrics } from './metrics.ts';
 import { ensureWorkspace, openWorkspaces } from './provision.ts';
 import { openOutcomes } from './outcome.ts';
+import { openOutreach } from './outreach/read.ts';
 import { openRegistry } from './registry.ts';
 import { fillSample, isNightInTheUnitedStates, tenInNewYork } from './sample.ts';
 import { openSchedule } from './schedule.ts';
@@ -139,6 +140,7 @@ async function openCore(opening: Opening) {
       callsPerSecond: config.carrier.callsPerSecond,
     }),
     outcomes: openOutcomes({ world }),
+    outreach: openOutreach({ world }),
     importer: openImporter({
       world,
       clock,
