@@ -13,6 +13,7 @@ type Shared = Pick<
   | 'schedule'
   | 'campaigns'
   | 'outcomes'
+  | 'triggers'
   | 'workspaces'
   | 'importer'
   | 'clock'
@@ -20,6 +21,7 @@ type Shared = Pick<
 > & {
   /** Null until the program is ready. */
   attempts(): Attempts | null;
+  publicUrl(): string;
   /** Of one key. */
   requestsPerMinute: number;
 };
@@ -43,7 +45,7 @@ export function openAccess(shared: Shared) {
     const key = await keyOf(authorization);
     if (key) await limit(key);
     const workspaceId = key?.workspaceId ?? nowhere;
-    const { live, registry, schedule, campaigns, outcomes, importer } = shared;
+    const { live, registry, schedule, campaigns, outcomes, triggers, importer } = shared;
     const context: Context = {
       key,
       workspaceId,
@@ -53,9 +55,11 @@ export function openAccess(shared: Shared) {
       schedule,
       campaigns,
       outcomes,
+      triggers,
       workspaces,
       importer,
       clock,
+      publicUrl: shared.publicUrl(),
       movableClock: shared.movableClock,
       attempts,
       loaders: makeLoaders(shared, workspaceId),

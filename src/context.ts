@@ -9,12 +9,14 @@ import type { CampaignRun, Counts } from './domain/campaign-run.ts';
 import type { Contact } from './domain/contact.ts';
 import type { Patient } from './domain/patient.ts';
 import type { OutboundTask } from './domain/task.ts';
+import type { Trigger } from './domain/trigger.ts';
 import type { ApiKey, PhoneNumber, Scope, Service, UseCase, Workspace } from './domain/workspace.ts';
 import type { Importer } from './importer.ts';
 import type { Live } from './live.ts';
 import type { Outcomes } from './outcome.ts';
 import type { Registry } from './registry.ts';
 import type { Schedule } from './schedule.ts';
+import type { Triggers } from './trigger.ts';
 import type { World } from './world.ts';
 import type { Workspaces } from './provision.ts';
 
@@ -30,9 +32,12 @@ export interface Context {
   schedule: Schedule;
   campaigns: Campaigns;
   outcomes: Outcomes;
+  triggers: Triggers;
   workspaces: Workspaces;
   importer: Importer;
   clock: Clock;
+  /** What others reach this product by, such as https://calls.example.com. */
+  publicUrl: string;
   /** The clock where it may be moved by hand; null: it shows real time, or other processes have others. */
   movableClock: RunningClock | null;
   loaders: Loaders;
@@ -49,6 +54,7 @@ export interface Loaders {
   call: DataLoader<string, Call | null>;
   task: DataLoader<string, OutboundTask | null>;
   campaign: DataLoader<string, Campaign | null>;
+  trigger: DataLoader<string, Trigger | null>;
   campaignRun: DataLoader<string, CampaignRun | null>;
   /** Where the members of a run are. */
   counts: DataLoader<CampaignRun, Counts, string>;

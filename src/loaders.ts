@@ -14,6 +14,7 @@ import * as contacts from './domain/contact.ts';
 import type { Event, Table } from './domain/event.ts';
 import * as patients from './domain/patient.ts';
 import * as tasks from './domain/task.ts';
+import * as triggers from './domain/trigger.ts';
 import {
   phoneNumbers,
   services,
@@ -63,6 +64,7 @@ export function makeLoaders({ world, clock }: { world: World; clock: Clock }, wo
     call: one(calls.table, 'id'),
     task: one(tasks.table, 'id'),
     campaign: one(campaigns.table, 'id'),
+    trigger: one(triggers.table, 'id'),
     campaignRun: one(runs.table, 'id'),
     counts,
     estimate: new DataLoader<CampaignRun, Date | null, string>(

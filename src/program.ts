@@ -13,6 +13,7 @@ import { openLive } from './live.ts';
 import type { Log } from './logger.ts';
 import { openMetrics } from './metrics.ts';
 import { ensureWorkspace, openWorkspaces } from './provision.ts';
+import { openHooks } from './hooks.ts';
 import { openOutcomes } from './outcome.ts';
 import { openRegistry } from './registry.ts';
 import { fillSample, isNightInTheUnitedStates, tenInNewYork } from './sample.ts';
@@ -20,6 +21,7 @@ import { openSchedule } from './schedule.ts';
 import { openServer } from './server.ts';
 import { startCarrier } from './simulator/carrier.ts';
 import { openStream } from './stream.ts';
+import { openTriggers } from './trigger.ts';
 import { openWebhooks, type Webhooks } from './webhooks.ts';
 import { openWorld, type World } from './world.ts';
 
@@ -114,6 +116,8 @@ async function openCore(opening: Opening) {
   await world.migrate();
   const stream = await openStream({ url: natsUrl, log });
   opened(() => stream.close());
+  const triggers = openTriggers({ world, clock, log });
+  opened(() => triggers.stop());
   return {
     world,
     stream,
@@ -134,6 +138,7 @@ async function openCore(opening: Opening) {
       callsPerSecond: config.carrier.callsPerSecond,
     }),
     outcomes: openOutcomes({ world }),
+    triggers,
     importer: openImporter({
       world,
       clock,
@@ -166,6 +171,8 @@ async function openOutside(
   const { config, log, clock, opened, core } = opening;
   let state: 'starting' | 'ready' | 'stopping' = 'starting';
   const made: { attempts: Attempts | null; webhooks: Webhooks | null } = { attempts: null, webhooks: null };
+  const hooks = openHooks({ ...core, clock });
+  let publicUrl = config.publicUrl ?? '';
   const access = openAccess({
     ...core,
     clock,
@@ -173,11 +180,13 @@ async function openOutside(
     movableClock: config.simulation && config.role === 'all' ? clock : null,
     requestsPerMinute: config.apiKeyRequestsPerMinute,
     attempts: () => made.attempts,
+    publicUrl: () => publicUrl,
   });
   const server = await openServer(
     {
       ...access,
       webhook: (incoming) => made.webhooks?.handle(incoming) ?? Promise.resolve({ status: 503 }),
+      hook: hooks,
       unready: () => (state === 'ready' ? null : state),
       metrics: openMetrics(core),
       log,
@@ -185,7 +194,7 @@ async function openOutside(
     config,
   );
   opened(() => server.close());
-  const publicUrl = config.publicUrl ?? server.url;
+  publicUrl ||= server.url;
   const apiUrl = opening.simulatorUrl ?? config.carrier.apiUrl;
   const carrier = openCarrier({ account: config.carrier, apiUrl, publicUrl });
   const { callsPerSecond, pace } = config.carrier;

@@ -5,6 +5,7 @@ import { GraphQLError } from 'graphql';
 import { createYoga, type Plugin } from 'graphql-yoga';
 import type { Context } from './context.ts';
 import { Refusal } from './domain/refusal.ts';
+import type { Received } from './domain/signature.ts';
 import { SlowSubscriber } from './live/queue.ts';
 import { schema } from './resolvers/index.ts';
 import { serveSockets } from './server/sockets.ts';
@@ -25,6 +26,9 @@ const uploadLimit = 67_108_864;
 /** The largest callback of a carrier, in bytes; Twilio's have less than 4,096. */
 const callbackLimit = 65_536;
 
+/** The largest event of another system, in bytes. */
+const hookLimit = 262_144;
+
 /** The most tokens of a GraphQL document. */
 const tokenLimit = 2_000;
 
@@ -34,6 +38,8 @@ export interface Inside {
   contextOf(authorization: string | null): Promise<Context>;
   isKey(authorization: string | null): Promise<boolean>;
   webhook(incoming: Incoming): Promise<Answered>;
+  /** Takes what another system posts to a trigger. */
+  hook(pathAndQuery: string, received: Received): Promise<Answered>;
   /** Null when it can serve, else why not. */
   unready(): string | null;
   metrics(): Promise<{ contentType: string; body: string }>;
@@ -137,6 +143,7 @@ async function route(
   const path = (request.url ?? '/').split('?')[0] ?? '/';
   if (path === '/graphql') return graphql(request, response);
   if (path.startsWith('/carrier/')) return callback(request, response, inside);
+  if (path.startsWith('/hooks/')) return hook(request, response, inside);
   if (path === '/health/live') return answer(response, { status: 200, body: 'live' });
   if (path === '/health/ready') {
     const reason = inside.unready();
@@ -152,11 +159,23 @@ async function callback(request: IncomingMessage, response: ServerResponse, insi
   if (body === null) return answer(response, { status: 413 });
   return answer(
     response,
-    await inside.webhook({ pathAndQuery: request.url ?? '/', headers: request.headers, body }),
+    await inside.webhook({
+      pathAndQuery: request.url ?? '/',
+      headers: request.headers,
+      body: body.toString('utf8'),
+    }),
   );
 }
 
-async function readBody(request: IncomingMessage, limit: number): Promise<string | null> {
+async function hook(request: IncomingMessage, response: ServerResponse, inside: Inside): Promise<void> {
+  if (request.method !== 'POST') return answer(response, { status: 405 });
+  if (inside.unready() !== null) return answer(response, { status: 503 });
+  const body = await readBody(request, hookLimit);
+  if (body === null) return answer(response, { status: 413 });
+  return answer(response, await inside.hook(request.url ?? '/', { headers: request.headers, body }));
+}
+
+async function readBody(request: IncomingMessage, limit: number): Promise<Buffer | null> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
@@ -164,7 +183,7 @@ async function readBody(request: IncomingMessage, limit: number): Promise<string
     if (size > limit) return null;
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks).toString('utf8');
+  return Buffer.concat(chunks);
 }
 
 function answer(

@@ -15,6 +15,9 @@ const allowed: Record<string, string[] | 'anything'> = {
   schema: ['domain'],
   resolvers: ['schema', 'domain'],
   jobs: ['domain', 'campaign', 'withdraw'],
+  hooks: ['domain', 'clock', 'secret', 'trigger'],
+  secret: ['domain', 'clock'],
+  trigger: ['domain', 'clock', 'idempotency', 'registry', 'schedule', 'secret', 'world'],
   webhooks: ['domain'],
   world: ['domain', 'clock', 'migrations'],
   stream: ['domain'],
@@ -48,6 +51,7 @@ const pure = new Set([
   '@mikro-orm/core',
   '@photostructure/tz-lookup',
   'libphonenumber-js/max',
+  'croner',
   'temporal-polyfill',
   'node:crypto',
 ]);

@@ -56,7 +56,7 @@ export const stopRinging = (tools: Tools, signal: AbortSignal) => endCalls(tools
 function endCalls(tools: Tools, ending: Ending, signal: AbortSignal): Promise<void> {
   const { world, attempts, clock, log } = tools;
   const { name, type, of, applies } = ending;
-  const react = async ({ id, workspaceId, entityId }: Notice) => {
+  const end = async ({ id, workspaceId, entityId }: Notice) => {
     const found = await world.find<Call>(calls.table, { workspaceId: { eq: workspaceId }, ...of(entityId) });
     for (const call of found.filter((open) => open.sid && !calls.isOver(open) && applies(open))) {
       const by = { workspaceId, actor: name, source: 'job' as const, now: clock.now(), causationId: id };
@@ -67,5 +67,8 @@ function endCalls(tools: Tools, ending: Ending, signal: AbortSignal): Promise<vo
         );
     }
   };
-  return followLog(tools, { name, types: [type], react }, signal);
+  const react = async (notices: Notice[]) => {
+    for (const notice of notices) await end(notice);
+  };
+  return followLog(tools, { name, types: () => Promise.resolve([type]), react }, signal);
 }

@@ -12,13 +12,13 @@ interface Follower {
 }
 
 /**
- * Reacts to every event of some types, in the order of the log, whichever process is alive: the durable consumer only
+ * Reacts to every event of some types, batch by batch, in the order of the log, whichever process is alive: the durable consumer only
  * wakes it, the log is what it reads, and how far it has come is kept in Postgres. A reaction may be repeated after a
  * crash, and by two processes at once, so it must be harmless when it is.
  */
 export async function followLog(
   { world, stream }: Follower,
-  reaction: { name: string; types: string[]; react: (notice: Notice) => Promise<void> },
+  reaction: { name: string; types: () => Promise<string[]>; react: (notices: Notice[]) => Promise<void> },
   signal: AbortSignal,
 ): Promise<void> {
   const { name, types, react } = reaction;
@@ -27,7 +27,7 @@ export async function followLog(
       const position = await world.position(name);
       const { notices, until } = await world.noticesOf(types, position, batch);
       if (until <= position || signal.aborted) return;
-      for (const notice of notices) await react(notice);
+      if (notices.length > 0) await react(notices);
       await world.advance(name, position, until);
     }
   };

@@ -6,14 +6,17 @@ import { nextCampaign, runCampaigns } from './run-campaigns.ts';
 import { hangUpMachines, reactions, stopRinging } from './end-calls.ts';
 import { relayEvents } from './relay-events.ts';
 import { openDispatcher, type Dispatcher } from './dispatch-tasks.ts';
+import { matchEvents } from './match-events.ts';
 import { nextSweep, sweepCalls, type Sweep } from './sweep-calls.ts';
 import { nextTimeOut, timeOutTasks } from './time-out-tasks.ts';
 import type { RunningClock } from '../clock.ts';
 import type { Stream } from '../stream.ts';
+import type { Triggers } from '../trigger.ts';
 
 /** What the jobs are run with. */
 export interface JobTools extends Sweep {
   campaigns: Campaigns;
+  triggers: Triggers;
   stream: Stream;
   clock: RunningClock;
 }
@@ -49,6 +52,16 @@ const onTheClock: Record<string, ClockJob> = {
     nextAt: (tools) => nextFollow(tools, tools.clock.now()),
     run: followRuns,
   },
+  'fire-triggers': {
+    rule: '* * * * * *',
+    nextAt: ({ triggers }) => triggers.nextTickAt(),
+    run: ({ triggers }) => triggers.tick(),
+  },
+  'run-triggers': {
+    rule: '* * * * * *', // the safety net: whoever queues a run runs it
+    nextAt: ({ triggers }) => triggers.nextRunAt(),
+    run: ({ triggers }) => triggers.run(),
+  },
   'time-out-tasks': { rule: '*/10 * * * * *', nextAt: nextTimeOut, run: timeOutTasks },
   'sweep-calls': { rule: '* * * * * *', nextAt: nextSweep, run: sweepCalls },
 };
@@ -57,9 +70,13 @@ const onTheClock: Record<string, ClockJob> = {
 const onTheStream: Record<string, (tools: Running, signal: AbortSignal) => Promise<void>> = {
   'relay-events': relayEvents,
   'wake-dispatcher': ({ dispatcher }, signal) => dispatcher.follow(signal),
+  'match-events': matchEvents,
   'hang-up-machines': hangUpMachines,
   'stop-ringing': stopRinging,
 };
+
+/** Those that follow the whole log. */
+const followers = ['match-events'];
 
 /** A clock that is moved ticks as often as the jobs' rules do at most, in milliseconds. */
 const tickMs = 1_000;
@@ -120,7 +137,10 @@ function followClock(tools: Running, begin: () => void): () => void {
           select from unnest(${Object.keys(reactions)}::text[], ${Object.values(reactions)}::text[]) as reaction(name, type)
           left join log_position p on p.name = reaction.name
           join event_log l on l.global_seq > coalesce(p.cursor, 0)
-          join event e on e.workspace_id = l.workspace_id and e.position = l.position and e.type = reaction.type) as settled`);
+          join event e on e.workspace_id = l.workspace_id and e.position = l.position and e.type = reaction.type)
+        and not exists (select from unnest(${followers}::text[]) as follower(name)
+          left join log_position p on p.name = follower.name
+          where coalesce(p.cursor, 0) < (select max(global_seq) from event_log)) as settled`);
       return state!.settled;
     },
   });

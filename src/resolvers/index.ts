@@ -9,6 +9,7 @@ import './outcome.ts';
 import './patient.ts';
 import './policy.ts';
 import './task.ts';
+import './trigger.ts';
 import './workspace.ts';
 import { builder } from '../schema/builder.ts';
 

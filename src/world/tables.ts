@@ -7,6 +7,9 @@ import * as events from '../domain/event.ts';
 import * as imports from '../domain/import.ts';
 import * as patients from '../domain/patient.ts';
 import * as tasks from '../domain/task.ts';
+import * as subscriptions from '../domain/subscription.ts';
+import * as triggers from '../domain/trigger.ts';
+import * as triggerRuns from '../domain/trigger-run.ts';
 import * as workspaces from '../domain/workspace.ts';
 
 /** Every table that the product declares; migrations and tests hold the database against them. */
@@ -30,6 +33,13 @@ export const tables = [
   campaigns.table,
   runs.table,
   runs.members,
+  triggers.table,
+  triggerRuns.runs,
+  triggerRuns.episodes,
+  workspaces.webhookSecrets,
+  subscriptions.table,
+  subscriptions.deliveries,
+  subscriptions.receivers,
   progress.watches,
   imports.table,
 ];
