@@ -408,7 +408,8 @@ const statements = [
   "delivered_at" timestamptz null,
   primary key ("workspace_id", "id")
 )`,
-  `create index "delivery_list" on "delivery" ("workspace_id", "owner_id", "id")`,
+  `create index "delivery_list" on "delivery" ("workspace_id", "owner_id", "cursor", "id")`,
+  `create index "delivery_entity" on "delivery" ("workspace_id", "owner_id", "entity_id")`,
   `create index delivery_due on delivery (workspace_id, receiver, next_attempt_at) where status = 'PENDING'`,
   `create index delivery_order on delivery (workspace_id, owner_id, entity_id, cursor) where status = 'PENDING'`,
   `alter table "delivery" add constraint "delivery_workspace_id_owner_id_event_id_unique" unique ("workspace_id", "owner_id", "event_id")`,

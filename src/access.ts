@@ -14,6 +14,7 @@ type Shared = Pick<
   | 'campaigns'
   | 'outcomes'
   | 'triggers'
+  | 'subscriptions'
   | 'workspaces'
   | 'importer'
   | 'clock'
@@ -45,7 +46,7 @@ export function openAccess(shared: Shared) {
     const key = await keyOf(authorization);
     if (key) await limit(key);
     const workspaceId = key?.workspaceId ?? nowhere;
-    const { live, registry, schedule, campaigns, outcomes, triggers, importer } = shared;
+    const { live, registry, schedule, campaigns, outcomes, triggers, subscriptions, importer } = shared;
     const context: Context = {
       key,
       workspaceId,
@@ -56,6 +57,7 @@ export function openAccess(shared: Shared) {
       campaigns,
       outcomes,
       triggers,
+      subscriptions,
       workspaces,
       importer,
       clock,

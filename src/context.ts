@@ -9,6 +9,7 @@ import type { CampaignRun, Counts } from './domain/campaign-run.ts';
 import type { Contact } from './domain/contact.ts';
 import type { Patient } from './domain/patient.ts';
 import type { OutboundTask } from './domain/task.ts';
+import type { Delivery } from './domain/subscription.ts';
 import type { Trigger } from './domain/trigger.ts';
 import type { ApiKey, PhoneNumber, Scope, Service, UseCase, Workspace } from './domain/workspace.ts';
 import type { Importer } from './importer.ts';
@@ -16,6 +17,7 @@ import type { Live } from './live.ts';
 import type { Outcomes } from './outcome.ts';
 import type { Registry } from './registry.ts';
 import type { Schedule } from './schedule.ts';
+import type { Subscriptions } from './subscription.ts';
 import type { Triggers } from './trigger.ts';
 import type { World } from './world.ts';
 import type { Workspaces } from './provision.ts';
@@ -33,6 +35,7 @@ export interface Context {
   campaigns: Campaigns;
   outcomes: Outcomes;
   triggers: Triggers;
+  subscriptions: Subscriptions;
   workspaces: Workspaces;
   importer: Importer;
   clock: Clock;
@@ -78,6 +81,8 @@ export interface Loaders {
   history: DataLoader<string, Event[]>;
   /** The attempts of a task, by its id, oldest first. */
   callsOf: DataLoader<string, Call[]>;
+  /** What came of posting a call's end to its callback URL, by the call's id. */
+  callbackOf: DataLoader<string, Delivery | null>;
   /** All calls of a chain, by its first call's id, oldest first. */
   chain: DataLoader<string, Call[]>;
 }

@@ -13,6 +13,7 @@ import type { CampaignRun, Counts } from './domain/campaign-run.ts';
 import * as contacts from './domain/contact.ts';
 import type { Event, Table } from './domain/event.ts';
 import * as patients from './domain/patient.ts';
+import { deliveries, type Delivery } from './domain/subscription.ts';
 import * as tasks from './domain/task.ts';
 import * as triggers from './domain/trigger.ts';
 import {
@@ -129,6 +130,11 @@ export function makeLoaders({ world, clock }: { world: World; clock: Clock }, wo
       const found = await world.eventsOf(workspaceId, { entityIds });
       const byEntity = Map.groupBy(found, (event) => event.entityId);
       return entityIds.map((id) => byEntity.get(id) ?? []);
+    }),
+    callbackOf: new DataLoader<string, Delivery | null>(async (callIds) => {
+      const where = { ...here, ownerId: { eq: workspaceId }, entityId: { in: callIds } };
+      const found = await world.find<Delivery>(deliveries, where);
+      return callIds.map((id) => found.find(({ entityId }) => entityId === id) ?? null);
     }),
     callsOf: callsBy('taskId'),
     chain: callsBy('chainId'),

@@ -5,6 +5,7 @@ import { openCampaigns } from './campaign.ts';
 import { openCarrier } from './carrier.ts';
 import { openClock, type RunningClock } from './clock.ts';
 import type { Config } from './config.ts';
+import { openDeliveries } from './delivery.ts';
 import { startNats } from './embedded/nats.ts';
 import { startPostgres } from './embedded/postgres.ts';
 import { openImporter } from './importer.ts';
@@ -15,12 +16,14 @@ import { openMetrics } from './metrics.ts';
 import { ensureWorkspace, openWorkspaces } from './provision.ts';
 import { openHooks } from './hooks.ts';
 import { openOutcomes } from './outcome.ts';
+import { openPoster } from './poster.ts';
 import { openRegistry } from './registry.ts';
 import { fillSample, isNightInTheUnitedStates, tenInNewYork } from './sample.ts';
 import { openSchedule } from './schedule.ts';
 import { openServer } from './server.ts';
 import { startCarrier } from './simulator/carrier.ts';
 import { openStream } from './stream.ts';
+import { openSubscriptions } from './subscription.ts';
 import { openTriggers } from './trigger.ts';
 import { openWebhooks, type Webhooks } from './webhooks.ts';
 import { openWorld, type World } from './world.ts';
@@ -118,6 +121,9 @@ async function openCore(opening: Opening) {
   opened(() => stream.close());
   const triggers = openTriggers({ world, clock, log });
   opened(() => triggers.stop());
+  const poster = openPoster({ allowPrivate: config.privateWebhooks });
+  const deliveries = openDeliveries({ world, poster, clock, log });
+  opened(() => deliveries.stop());
   return {
     world,
     stream,
@@ -139,6 +145,8 @@ async function openCore(opening: Opening) {
     }),
     outcomes: openOutcomes({ world }),
     triggers,
+    deliveries,
+    subscriptions: openSubscriptions({ world, poster, deliveries }),
     importer: openImporter({
       world,
       clock,

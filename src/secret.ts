@@ -12,7 +12,11 @@ export interface Rotated {
 }
 
 /** Makes the first secret of a trigger, a subscription or a workspace. */
-export async function addSecret(tx: Pick<Transaction, 'insert'>, ownerId: string, by: By): Promise<string> {
+export async function addSecret(
+  tx: Pick<Transaction, 'insert'>,
+  ownerId: string,
+  by: Pick<By, 'workspaceId' | 'now'>,
+): Promise<string> {
   const secret = newSecret();
   const { workspaceId, now } = by;
   await tx.insert(webhookSecrets, {
@@ -24,6 +28,16 @@ export async function addSecret(tx: Pick<Transaction, 'insert'>, ownerId: string
     validUntil: null,
   });
   return secret;
+}
+
+/** Sees to it that somebody has a secret. Two that look at once make two, and both are believed. */
+export async function ensureSecret(
+  world: World,
+  ownerId: string,
+  by: Pick<By, 'workspaceId' | 'now'>,
+): Promise<void> {
+  const known = await secretsOf(world, ownerId, by.now);
+  if (known.length === 0) await addSecret(world, ownerId, by);
 }
 
 /** Makes a new secret; the one before goes on for a day, and those before that end now. */

@@ -53,7 +53,8 @@ export const deliveries = defineEntity({
   },
   uniques: [{ properties: ['workspaceId', 'ownerId', 'eventId'] }],
   indexes: [
-    { name: 'delivery_list', properties: ['workspaceId', 'ownerId', 'id'] },
+    { name: 'delivery_list', properties: ['workspaceId', 'ownerId', 'cursor', 'id'] },
+    { name: 'delivery_entity', properties: ['workspaceId', 'ownerId', 'entityId'] },
     partialIndex('delivery_due', 'delivery (workspace_id, receiver, next_attempt_at)', `status = 'PENDING'`),
     partialIndex(
       'delivery_order',

@@ -7,7 +7,7 @@ const typeKeys = ['type', 'event_type', 'event', 'action'];
 export function payloadOf(body: Record<string, unknown>): Payload {
   const type = typeKeys.map((key) => body[key]).find((value) => typeof value === 'string') ?? null;
   const data = isObject(body['data']) ? body['data'] : body;
-  return { type: type as string | null, data, patient: patientIn(body) ?? patientIn(data) };
+  return { type, data, patient: patientIn(body) ?? patientIn(data) };
 }
 
 /** Whom something is about, as it says itself. */

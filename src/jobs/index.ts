@@ -6,10 +6,12 @@ import { nextCampaign, runCampaigns } from './run-campaigns.ts';
 import { hangUpMachines, reactions, stopRinging } from './end-calls.ts';
 import { relayEvents } from './relay-events.ts';
 import { openDispatcher, type Dispatcher } from './dispatch-tasks.ts';
+import { enqueueDeliveries } from './enqueue-deliveries.ts';
 import { matchEvents } from './match-events.ts';
 import { nextSweep, sweepCalls, type Sweep } from './sweep-calls.ts';
 import { nextTimeOut, timeOutTasks } from './time-out-tasks.ts';
 import type { RunningClock } from '../clock.ts';
+import type { Deliveries } from '../delivery.ts';
 import type { Stream } from '../stream.ts';
 import type { Triggers } from '../trigger.ts';
 
@@ -17,6 +19,7 @@ import type { Triggers } from '../trigger.ts';
 export interface JobTools extends Sweep {
   campaigns: Campaigns;
   triggers: Triggers;
+  deliveries: Deliveries;
   stream: Stream;
   clock: RunningClock;
 }
@@ -62,6 +65,11 @@ const onTheClock: Record<string, ClockJob> = {
     nextAt: ({ triggers }) => triggers.nextRunAt(),
     run: ({ triggers }) => triggers.run(),
   },
+  'deliver-events': {
+    rule: '* * * * * *', // the safety net: whoever queues a delivery posts it
+    nextAt: ({ deliveries }) => deliveries.nextAt(),
+    run: ({ deliveries }) => deliveries.run(),
+  },
   'time-out-tasks': { rule: '*/10 * * * * *', nextAt: nextTimeOut, run: timeOutTasks },
   'sweep-calls': { rule: '* * * * * *', nextAt: nextSweep, run: sweepCalls },
 };
@@ -71,12 +79,13 @@ const onTheStream: Record<string, (tools: Running, signal: AbortSignal) => Promi
   'relay-events': relayEvents,
   'wake-dispatcher': ({ dispatcher }, signal) => dispatcher.follow(signal),
   'match-events': matchEvents,
+  'enqueue-deliveries': enqueueDeliveries,
   'hang-up-machines': hangUpMachines,
   'stop-ringing': stopRinging,
 };
 
 /** Those that follow the whole log. */
-const followers = ['match-events'];
+const followers = ['match-events', 'enqueue-deliveries'];
 
 /** A clock that is moved ticks as often as the jobs' rules do at most, in milliseconds. */
 const tickMs = 1_000;

@@ -8,6 +8,7 @@ import './import.ts';
 import './outcome.ts';
 import './patient.ts';
 import './policy.ts';
+import './subscription.ts';
 import './task.ts';
 import './trigger.ts';
 import './workspace.ts';

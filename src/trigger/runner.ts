@@ -17,11 +17,11 @@ interface Tools {
 export function openRunner({ world, clock, log }: Tools) {
   let running: Promise<number> | null = null;
   let isWanted = false;
-  let isStopped = false;
+  const stopping = new AbortController();
 
   /** Does everything that is due; answers how many runs it were. One at a time: who comes meanwhile shares it. */
   function run(): Promise<number> {
-    if (isStopped) return running ?? Promise.resolve(0);
+    if (stopping.signal.aborted) return running ?? Promise.resolve(0);
     isWanted = true;
     running ??= clock.busy(rounds()).finally(() => {
       running = null;
@@ -31,7 +31,7 @@ export function openRunner({ world, clock, log }: Tools) {
 
   async function rounds(): Promise<number> {
     let count = 0;
-    while (isWanted && !isStopped) {
+    while (isWanted && !stopping.signal.aborted) {
       isWanted = false;
       await giveBack(world, clock.now());
       const claims = await begin(world, clock.now());
@@ -76,7 +76,7 @@ export function openRunner({ world, clock, log }: Tools) {
     },
     /** Begins nothing more, and resolves when what is under way is done. */
     async stop(): Promise<void> {
-      isStopped = true;
+      stopping.abort();
       await running?.catch(() => {});
     },
   };

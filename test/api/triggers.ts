@@ -95,14 +95,12 @@ export const ranTimes = (app: App, id: string, count: number) =>
 export async function record(
   app: App,
   patientId: string,
-  type: string,
-  data: object = {},
-  more: object = {},
+  event: { type: string; data?: object; effectiveAt?: string },
 ): Promise<string> {
   const answered = await app.ask(
     `mutation ($input: RecordEventInput!) { recordEvent(input: $input) {
       __typename ... on RecordEventPayload { event { id } } ... on Error { message } } }`,
-    { input: { patientId, type, data, sourceSystem: 'ehr', ...more } },
+    { input: { patientId, data: {}, sourceSystem: 'ehr', ...event } },
   );
   expect(answered.data.recordEvent).toMatchObject({ __typename: 'RecordEventPayload' });
   return answered.data.recordEvent.event.id;

@@ -36,8 +36,11 @@ test('an event fires the triggers that wait for it, once', () =>
       filter: { 'event.data.flag': 'H' },
       action: { reason: 'Your {{event.data.test}} is in', delaySeconds: 600 },
     });
-    await record(app, patientId, 'lab.result_received', { test: 'A1c', flag: 'N' });
-    const eventId = await record(app, patientId, 'lab.result_received', { test: 'A1c', flag: 'H' });
+    await record(app, patientId, { type: 'lab.result_received', data: { test: 'A1c', flag: 'N' } });
+    const eventId = await record(app, patientId, {
+      type: 'lab.result_received',
+      data: { test: 'A1c', flag: 'H' },
+    });
     const [run] = await ranTimes(app, id, 1);
     expect(run).toMatchObject({ status: 'SUCCEEDED', firedBy: 'event', task: { reason: 'Your A1c is in' } });
     expect(run.task.events[0].causationId).toBe(eventId);
