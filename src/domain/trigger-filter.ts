@@ -37,11 +37,12 @@ const operators: Record<string, Test> = {
     const at = instant(actual);
     return at !== null && at <= scene.now.getTime() - (days as number) * dayMs;
   },
-  /** A date or instant that comes within so many days. */
+  /** A date or instant that comes within so many days; a date is its whole day. */
   withinDays: (actual, days, { scene }) => {
     const at = instant(actual);
     const now = scene.now.getTime();
-    return at !== null && at >= now && at <= now + (days as number) * dayMs;
+    const lasts = String(actual).length === 10 ? dayMs : 1;
+    return at !== null && at + lasts > now && at <= now + (days as number) * dayMs;
   },
   /** A fact that has been what it is for at least so many days. */
   heldForDays: (_actual, days, { path, scene }) => {

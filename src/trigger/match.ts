@@ -40,7 +40,9 @@ export async function match(world: World, notices: Notice[], now: Date): Promise
 const isFor = (trigger: Trigger, notice: Notice): boolean =>
   trigger.workspaceId === notice.workspaceId &&
   trigger.eventType === notice.type &&
-  notice.recordedAt >= trigger.activeSince;
+  // Its own creation and resumption are from that very instant.
+  (notice.recordedAt > trigger.activeSince ||
+    (notice.recordedAt.getTime() === trigger.activeSince.getTime() && notice.entityId !== trigger.id));
 
 function isWanted({ filter }: Trigger, found: Found | undefined, now: Date): boolean {
   if (!found) return false;
