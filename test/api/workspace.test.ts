@@ -10,6 +10,7 @@ import { eventually } from '../support/eventually.ts';
 import { addPatient, placeCall, setUp, withApp, type Answer, type App } from '../support/program.ts';
 import { created, move, reaches, run, runOf } from './campaigns.ts';
 import { scheduled } from './tasks.ts';
+import { fire, trigger, write } from './triggers.ts';
 
 const unlimited = { API_KEY_REQUESTS_PER_MINUTE: '100000' };
 
@@ -109,6 +110,7 @@ async function makeEverything(app: App) {
   await app.follow(call.id, (status) => status === 'IN_PROGRESS');
   const task = await scheduled(app, { patientId: patient.id, scheduledFor: '2026-03-04T15:00:00Z' });
   const campaign = await heldCampaign(app);
+  const outward = await makeOutward(app, patient.id);
   const log = await app.ask(
     '{ events(first: 1) { edges { cursor node { cursor } } } patients(first: 1) { edges { cursor } } campaigns { edges { cursor } } }',
   );
@@ -122,6 +124,7 @@ async function makeEverything(app: App) {
     CALL: call.id as string,
     SID: call.sid as string,
     TASK: task.id,
+    ...outward,
     CAMPAIGN: campaign.id,
     RUN: campaign.runId,
     KEY: (await makeKey(app, ['patients:read'])).apiKey.id as string,
@@ -129,6 +132,31 @@ async function makeEverything(app: App) {
     EVENTPAGE: log.data.events.edges[0].cursor as string,
     PATIENTPAGE: log.data.patients.edges[0].cursor as string,
     CAMPAIGNPAGE: log.data.campaigns.edges[0].cursor as string,
+  };
+}
+
+/** A webhook that has fired, and a subscription with a delivery that waits. */
+async function makeOutward(app: App, patientId: string) {
+  const hook = await trigger(app, {
+    kind: 'WEBHOOK',
+    name: 'Trigger Alpha',
+    action: { delaySeconds: 86_400 },
+  });
+  await fire(app, hook.id, { patientId });
+  const { data } = await app.ask(
+    `mutation { createEventSubscription(input: { url: "https://receiver.invalid/events", types: ["ext.x"] }) {
+      ... on EventSubscriptionPayload { subscription { id } } } }`,
+  );
+  await app.ask(
+    `mutation { recordEvent(input: { patientId: "${patientId}", type: "ext.x", data: {}, sourceSystem: "x" }) { __typename } }`,
+  );
+  const DELIVERY = await eventually(
+    async () => (await app.world.query<{ id: string }>(sql`select id from delivery`))[0]?.id,
+  );
+  return {
+    TRIGGER: hook.id as string,
+    SUBSCRIPTION: data.createEventSubscription.subscription.id as string,
+    DELIVERY,
   };
 }
 
@@ -166,6 +194,7 @@ const scheduling = (input: string) =>
 const placing = (input: string) => `mutation { placeCall(input: { reason: "x", ${input} }) ${refusal} }`;
 const campaignInput = (more = '') =>
   `{ name: "x", purpose: OTHER, reason: "x", runAt: "10:00", timeZone: "UTC", audience: {}, ${more} }`;
+const triggerInput = '{ name: "x", kind: WEBHOOK, action: { reason: "x" } }';
 const empty = { edges: [] };
 const notFound = (code = 'NOT_FOUND') => expect.objectContaining({ __typename: 'NotFoundError', code });
 
@@ -301,11 +330,48 @@ const asked: [document: string, answer: object][] = [
     `mutation { registerPhoneNumber(input: { phone: "+13035550198", serviceId: "SERVICE" }) ${refusal} }`,
     { registerPhoneNumber: notFound() },
   ],
+  ['{ trigger(id: "TRIGGER") { id name runs { edges { node { id } } } } }', { trigger: null }],
+  ['{ triggers { name } }', { triggers: [{ name: 'A trigger' }] }],
+  [
+    '{ outboundTasks(filter: { triggerId: "TRIGGER" }) { totalCount edges { node { id } } } }',
+    { outboundTasks: { totalCount: 0, ...empty } },
+  ],
+  [
+    `mutation { updateTrigger(id: "TRIGGER", input: ${triggerInput}) ${refusal} }`,
+    { updateTrigger: notFound() },
+  ],
+  [
+    `mutation { setTriggerActive(id: "TRIGGER", active: false) ${refusal} }`,
+    { setTriggerActive: notFound() },
+  ],
+  [`mutation { fireTrigger(id: "TRIGGER", patientId: "OWN") ${refusal} }`, { fireTrigger: notFound() }],
+  [
+    `mutation { fireTrigger(id: "OWNTRIGGER", patientId: "PATIENT") ${refusal} }`,
+    { fireTrigger: notFound('PATIENT_NOT_FOUND') },
+  ],
+  [
+    `mutation { fireTrigger(id: "OWNTRIGGER", data: { patientCanonicalId: "CANONICAL" }) ${refusal} }`,
+    { fireTrigger: notFound('PATIENT_NOT_FOUND') },
+  ],
+  [`mutation { rotateWebhookSecret(triggerId: "TRIGGER") ${refusal} }`, { rotateWebhookSecret: notFound() }],
+  ['{ eventSubscriptions { id } }', { eventSubscriptions: [] }],
+  [
+    `mutation { deleteEventSubscription(id: "SUBSCRIPTION") ${refusal} }`,
+    { deleteEventSubscription: notFound() },
+  ],
+  [`mutation { redeliver(deliveryId: "DELIVERY") ${refusal} }`, { redeliver: notFound() }],
+  [
+    `mutation { reportCallOutcome(input: { callId: "CALL", outcome: "confirmed" }) ${refusal} }`,
+    { reportCallOutcome: notFound() },
+  ],
   [`mutation { revokeApiKey(id: "KEY") ${refusal} }`, { revokeApiKey: notFound() }],
 ];
 
 /** What cannot be answered with null is an error of the request. */
-const failing = ['{ campaignPreview(campaignId: "CAMPAIGN") { eligible } }'];
+const failing = [
+  '{ campaignPreview(campaignId: "CAMPAIGN") { eligible } }',
+  '{ triggerPreview(triggerId: "TRIGGER") { patients } }',
+];
 
 /** Fields that take no name of anything: what they give is checked by the tests around. */
 const nameless = [
@@ -315,6 +381,9 @@ const nameless = [
   'createApiKey',
   'createService',
   'createWorkspace',
+  'createTrigger',
+  'createEventSubscription',
+  'rotateCallbackSecret',
   'upsertPatient',
   'importPatients',
 ];
@@ -327,9 +396,11 @@ test('no key sees or touches anything of another workspace, nor learns that it i
     await setUp(app, '+13035550199', key);
     const OWN = await addPatient(app, '+13035550177', 'Bruno Beta', key);
     const { OWNCAMPAIGN, OWNRUN } = await emptyCampaign(app, key);
+    const { trigger: own } = await write(app, { kind: 'WEBHOOK' }, key);
+    const OWNTRIGGER: string = own.id;
     const before = await app.world.query(sql`select * from event order by position`);
     const fill = (document: string, names: Things) =>
-      Object.entries({ ...names, OWN, OWNCAMPAIGN, OWNRUN }).reduce(
+      Object.entries({ ...names, OWN, OWNCAMPAIGN, OWNRUN, OWNTRIGGER }).reduce(
         (text, [name, value]) => text.replaceAll(`"${name}"`, `"${value}"`),
         document,
       );
