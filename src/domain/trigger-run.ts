@@ -86,7 +86,7 @@ export const episodes = defineEntity({
 export const depthLimit = 5;
 
 /** For how long a run may take, in milliseconds, before somebody else begins it anew. */
-export const leaseMs = 60_000;
+export const leaseMs = 20_000;
 
 /** How long a run waits before it is begun again, in milliseconds: 1 second, doubling up to 10 minutes. */
 export const retryMs = (attempts: number): number => Math.min(600_000, 1_000 * 2 ** (attempts - 1));

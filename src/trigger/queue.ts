@@ -25,7 +25,7 @@ export async function enqueue(to: Pick<World, 'query'>, wanted: NewRun[], now: D
 }
 
 /** How many triggers, and how many runs of each, are claimed at once. */
-const [triggerBatch, runBatch] = [20, 100];
+const [triggerBatch, runBatch] = [10, 100];
 
 /** A trigger with runs that are this process's for the length of the lease. */
 export interface Claim {
