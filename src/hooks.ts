@@ -61,9 +61,6 @@ export function openHooks({ world, clock, triggers: runner }: Tools) {
   };
 }
 
-/** Takes events of other systems. */
-export type Hooks = ReturnType<typeof openHooks>;
-
 const refused = (status: number, body: string): Answered => ({ status, body });
 
 const accepts = ({ acceptedEventTypes }: Trigger, type: string | null): boolean =>

@@ -16,7 +16,7 @@ import { withdrawUnwanted } from './withdraw.ts';
 import type { Transaction, World } from './world.ts';
 
 /** What somebody was promised in a call: "I'll call you back tomorrow at 10 with your results." */
-export interface Promised {
+interface Promised {
   /** An instant that has been is now. */
   at: Date;
   reason: string;
@@ -26,7 +26,7 @@ export interface Promised {
 }
 
 /** Something that was learned of the patient; confidence 0 to 1. */
-export interface Learned {
+interface Learned {
   value: string;
   confidence: number;
 }

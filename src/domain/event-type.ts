@@ -75,7 +75,7 @@ const ownTypes = [
 ] as const;
 
 /** The closed list of events, without the types that begin with ext. */
-export const eventTypes: readonly string[] = [...ownTypes, ...externalTypes];
+const eventTypes: readonly string[] = [...ownTypes, ...externalTypes];
 
 /** Whether an event can be of this type. */
 export const isEventType = (type: string): boolean => isExternalType(type) || eventTypes.includes(type);

@@ -2,7 +2,7 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 
 /** How far the clock of a sender may be off, in milliseconds: five minutes, both ways. */
-export const toleranceMs = 300_000;
+const toleranceMs = 300_000;
 
 /** For how long the secret before is believed after a rotation, in milliseconds: a day. */
 export const rotationMs = 86_400_000;

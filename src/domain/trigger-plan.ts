@@ -4,7 +4,7 @@ import { MissingValue, render } from './template.ts';
 import type { Trigger } from './trigger.ts';
 
 /** The most characters of a task's reason and goal. */
-export const longest = { reason: 256, goal: 2_000 };
+const longest = { reason: 256, goal: 2_000 };
 
 /** An instant that a template should have been and is not. */
 class NoInstant extends Error {}

@@ -202,5 +202,3 @@ export const webhookSecrets = defineEntity({
   },
   indexes: [{ name: 'webhook_secret_owner', properties: ['ownerId'] }],
 });
-/** One secret. */
-export interface WebhookSecret extends InferEntity<typeof webhookSecrets> {}

@@ -13,7 +13,7 @@ import type { Transaction, World } from '../world.ts';
 import { claim, finish, isPassing, putBack, type Claim, type Ending } from './queue.ts';
 
 /** Who makes the tasks of triggers. */
-export const actor = 'run-triggers';
+const actor = 'run-triggers';
 
 /** Claims runs that are due, and records that each has fired. */
 export const begin = (world: World, now: Date): Promise<Claim[]> =>

@@ -3,7 +3,7 @@ import { eventually } from '../support/eventually.ts';
 import type { App } from '../support/program.ts';
 
 /** What triggers are written and fired with, and what is read of them. */
-export const triggerFields = `id name kind active schedule timeZone eventType filter nextFireAt upcoming(count: 3) maxRunsPerMinute
+const triggerFields = `id name kind active schedule timeZone eventType filter nextFireAt upcoming(count: 3) maxRunsPerMinute
   action { channel purpose reason goal priority scheduleAt delaySeconds maxAttempts cancelOn }
   webhook { id url acceptedEventTypes maxRetries createdAt }`;
 
@@ -11,7 +11,7 @@ const answer = `__typename ... on TriggerPayload { secret trigger { ${triggerFie
   ... on Error { code message } ... on InputError { fields { path message } } ... on NotFoundError { id }`;
 
 /** Any trigger of a kind, with what a test wants otherwise. */
-export const anyTrigger = (more: Record<string, unknown> = {}) => ({
+const anyTrigger = (more: Record<string, unknown> = {}) => ({
   name: 'A trigger',
   kind: 'EVENT',
   eventType: more['kind'] && more['kind'] !== 'EVENT' ? undefined : 'lab.result_received',
