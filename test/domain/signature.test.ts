@@ -54,6 +54,7 @@ test('how long a check takes does not tell where a signature begins to differ', 
       times[index as 0 | 1].push(Number(process.hrtime.bigint() - began));
     }
   }
-  const [first, last] = times.map((all) => all.toSorted((a, b) => a - b)[Math.floor(all.length / 4)]!);
+  // Whatever else the machine does only makes it longer: the shortest time is the check's own.
+  const [first, last] = times.map((all) => Math.min(...all));
   expect(Math.abs(first! - last!) / Math.min(first!, last!)).toBeLessThan(0.15);
 });

@@ -130,13 +130,7 @@ test('templates are filled in, and what is missing or broken is told', () => {
   expect(render('{{patient.name}}', scene, 3)).toBe('Ada');
   expect(() => render('{{patient.facts.none}}', scene, 256)).toThrow('There is no patient.facts.none.');
   expect(faultOfTemplate('{{patient.firstName}}', true)).toBeNull();
-  for (const broken of [
-    '{{patient.firstName',
-    'a }} b',
-    '{{}}',
-    '{{ }}',
-    '{{patient.nam}}',
-  ])
+  for (const broken of ['{{patient.firstName', 'a }} b', '{{}}', '{{ }}', '{{patient.nam}}'])
     expect([broken, faultOfTemplate(broken, true)]).not.toEqual([broken, null]);
 });
 
