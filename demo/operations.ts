@@ -199,7 +199,7 @@ export type ScheduleTaskInput = {
   backoffSeconds?: number | null | undefined;
   /** Event types on this patient that make the task pointless, such as appointment.cancelled. At most 20. */
   cancelOn?: Array<string> | null | undefined;
-  /** Left out: VOICE. No other channel has a sender yet. */
+  /** Left out: the one that the patient prefers, else one that has reached them before, else a call; after a failed attempt another one. */
   channel?: Channel | null | undefined;
   /** At most 2,000 characters. */
   goal?: string | null | undefined;

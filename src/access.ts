@@ -5,20 +5,9 @@ import { makeLoaders } from './loaders.ts';
 import { failure } from './schema/builder.ts';
 
 /** What every context holds, whoever asks. */
-type Shared = Pick<
+type Shared = Omit<
   Context,
-  | 'world'
-  | 'live'
-  | 'registry'
-  | 'schedule'
-  | 'campaigns'
-  | 'outcomes'
-  | 'triggers'
-  | 'subscriptions'
-  | 'workspaces'
-  | 'importer'
-  | 'clock'
-  | 'movableClock'
+  'key' | 'workspaceId' | 'attempts' | 'publicUrl' | 'loaders' | 'renew' | 'by' | 'can'
 > & {
   /** Null until the program is ready. */
   attempts(): Attempts | null;
@@ -46,23 +35,11 @@ export function openAccess(shared: Shared) {
     const key = await keyOf(authorization);
     if (key) await limit(key);
     const workspaceId = key?.workspaceId ?? nowhere;
-    const { live, registry, schedule, campaigns, outcomes, triggers, subscriptions, importer } = shared;
     const context: Context = {
+      ...shared,
       key,
       workspaceId,
-      world,
-      live,
-      registry,
-      schedule,
-      campaigns,
-      outcomes,
-      triggers,
-      subscriptions,
-      workspaces,
-      importer,
-      clock,
       publicUrl: shared.publicUrl(),
-      movableClock: shared.movableClock,
       attempts,
       loaders: makeLoaders(shared, workspaceId),
       renew() {

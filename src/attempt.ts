@@ -8,11 +8,15 @@ import * as contacts from './domain/contact.ts';
 import type { Contact } from './domain/contact.ts';
 import type { By, Event } from './domain/event.ts';
 import { CarrierRefusal } from './domain/refusal.ts';
+import { leadMs } from './domain/task-progress.ts';
 import { openIntents, type Wanted } from './attempt/intent.ts';
 import { dispatchDue, type Round } from './attempt/dispatch.ts';
 import { nextDueAt } from './attempt/due.ts';
+import type { Intended } from './attempt/intend.ts';
 import { openRecords } from './attempt/record.ts';
+import { openVoicemails } from './attempt/voicemail.ts';
 import { releaseKey } from './idempotency.ts';
+import type { Mailbox } from './voicemail.ts';
 import type { Transaction, World } from './world.ts';
 
 /** What an attempt is made with. */
@@ -24,6 +28,8 @@ export interface Tools {
   callsPerMinute: number;
   /** Of the carrier's account. */
   callsPerSecond: number;
+  /** Null: nothing leaves voicemails. */
+  mailbox: Mailbox | null;
 }
 
 /** A call with the event that recorded the request for it. */
@@ -68,6 +74,7 @@ export function openAttempts(tools: Tools) {
   const { world, carrier, clock } = tools;
   const intents = openIntents(tools);
   const record = openRecords(tools);
+  const voicemails = openVoicemails(tools);
 
   /**
    * Places one call. Once its intent is recorded it is dialled at most once, whatever happens: an answer that never
@@ -94,13 +101,21 @@ export function openAttempts(tools: Tools) {
       now,
       batch,
       callsPerMinute: tools.callsPerMinute,
-      takeTurns: (tx, count) => tx.takeTurns({ ...pace(), count, limitMs: dispatchAheadMs }),
+      leadMs,
+      takeTurns: turnsOf,
     });
-    for (const placed of round.dispatched) {
-      const by: By = { workspaceId: placed.call.workspaceId, actor: 'dispatch-tasks', source: 'job', now };
-      after(placed.waitMs, async () => void (await ask(placed, by, dialInTurn)));
+    for (const intended of round.dispatched) {
+      const waitMs = Math.max(0, intended.turnAt.getTime() - clock.now().getTime());
+      after(waitMs, () => attempt(intended, now));
     }
     return round;
+  }
+
+  /** Makes an attempt of a task in its turn. */
+  async function attempt(intended: Intended, now: Date): Promise<void> {
+    const by: By = { workspaceId: intended.event.workspaceId, actor: 'dispatch-tasks', source: 'job', now };
+    if (intended.channel === 'VOICE') await ask(intended, by, dialInTurn);
+    else await voicemails.ask(intended, by);
   }
 
   /** Asks the carrier about what is recorded, once, and records its answer; `free` when nothing was dialled and it may be asked again. */
@@ -178,10 +193,19 @@ export function openAttempts(tools: Tools) {
     shiftMs: clock.shiftMs(),
   });
 
+  /** Takes the account's next turns, each at the soonest when it is wanted. */
+  async function turnsOf(tx: Transaction, wanted: Date[]) {
+    const now = clock.now().getTime();
+    const fromMs = wanted.map((at) => Math.max(0, at.getTime() - now));
+    const { waitsMs, againMs } = await tx.takeTurns({ ...pace(), fromMs, limitMs: dispatchAheadMs });
+    return { turns: waitsMs.map((waitMs) => new Date(now + waitMs)), againMs };
+  }
+
   /** Waits until the account may start one more call; our own queue is short, so that the carrier's stays empty. */
   async function takeTurn(): Promise<void> {
-    const { granted, waitMs } = await world.takeTurns({ ...pace(), count: 1, limitMs: paceLimitMs });
-    if (granted === 0) {
+    const { waitsMs } = await world.takeTurns({ ...pace(), fromMs: [0], limitMs: paceLimitMs });
+    const [waitMs] = waitsMs;
+    if (waitMs === undefined) {
       const message =
         'More calls are waiting than the carrier account may start. Try again in a few seconds.';
       throw new CarrierRefusal(message, { carrierCode: null, retryable: true, reached: false });
@@ -196,6 +220,7 @@ export function openAttempts(tools: Tools) {
     cancelCall,
     endCall,
     record,
+    voicemails,
   };
 }
 

@@ -198,8 +198,8 @@ class Timers {
   #set(timer: Timer): void {
     const delay = Math.max(1, Math.min(longestMs, timer.due - this.#time.read()));
     timer.handle = setTimeout(() => {
-      // setTimeout may be a millisecond early, which is near enough; more than that is a delay too long for it.
-      if (timer.due - this.#time.read() > 1) this.#set(timer);
+      // setTimeout may be a millisecond early, and knows no longer delay than its longest.
+      if (timer.due > this.#time.read()) this.#set(timer);
       else this.#fire(timer);
     }, delay);
   }

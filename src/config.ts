@@ -75,6 +75,9 @@ const names = Object.keys(settings);
 /** The account that the simulated carrier answers to, when none is configured. */
 const simulatedAccount = { sid: `AC${'0'.repeat(32)}`, token: new Secret('simulated-carrier-token') };
 
+/** Drop Cowboy's API, version 2. */
+const dropCowboyUrl = 'https://api-v2.dropcowboy.com';
+
 const secretNames = [
   'DATABASE_URL',
   'NATS_URL',
@@ -140,6 +143,7 @@ function arrange(s: Settings, environment: Record<string, string | undefined>) {
       /** How many times faster than life the people at the other end are: 1 with a real carrier. */
       pace: simulation ? s.SIM_PACE : 1,
     }),
+    voicemail: vendorOf(s),
     simulator: Object.freeze({
       port: s.SIM_PORT ?? (s.PORT === 0 ? 0 : s.PORT + 1),
       pace: s.SIM_PACE,
@@ -155,12 +159,23 @@ function arrange(s: Settings, environment: Record<string, string | undefined>) {
   });
 }
 
+/** The vendor of ringless voicemail; null: the simulated one, or none beside a real carrier. */
+const vendorOf = (s: Settings) =>
+  s.VOICEMAIL_API_KEY && s.VOICEMAIL_API_SECRET
+    ? Object.freeze({
+        apiUrl: (s.VOICEMAIL_API_URL ?? dropCowboyUrl).replace(/\/$/, ''),
+        key: s.VOICEMAIL_API_KEY,
+        secret: s.VOICEMAIL_API_SECRET,
+      })
+    : null;
+
 /** What was given, as it was written: what does not fit together is told also where some of it is malformed. */
 type Given = Record<string, string | undefined>;
 
 function contradictions(given: Given): string[] {
   const production = given['NODE_ENV'] === 'production';
   const mistakes = production ? lackingInProduction(given) : halfAnAccount(given);
+  mistakes.push(...halfAVendor(given));
   const real = given['TWILIO_ACCOUNT_SID'] && !given['TWILIO_API_URL'];
   if (real && given['CLOCK_START'])
     mistakes.push('CLOCK_START: only in simulation; a real carrier keeps real time');
@@ -172,6 +187,13 @@ function contradictions(given: Given): string[] {
   if (simulated && main === 65_535 && !given['SIM_PORT'])
     mistakes.push('SIM_PORT: missing; it would be PORT + 1, and there is no port 65536');
   return mistakes;
+}
+
+function halfAVendor(given: Given): string[] {
+  const pair = ['VOICEMAIL_API_KEY', 'VOICEMAIL_API_SECRET'];
+  const there = [...pair, 'VOICEMAIL_API_URL'].find((name) => given[name]);
+  const missing = pair.filter((name) => !given[name]);
+  return there ? missing.map((name) => `${name}: missing beside ${there}`) : [];
 }
 
 function halfAnAccount(given: Given): string[] {

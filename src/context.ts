@@ -11,6 +11,7 @@ import type { Patient } from './domain/patient.ts';
 import type { OutboundTask } from './domain/task.ts';
 import type { Delivery } from './domain/subscription.ts';
 import type { Trigger } from './domain/trigger.ts';
+import type { VoicemailAudio } from './domain/voicemail-audio.ts';
 import type { ApiKey, PhoneNumber, Scope, Service, UseCase, Workspace } from './domain/workspace.ts';
 import type { Importer } from './importer.ts';
 import type { Live } from './live.ts';
@@ -19,6 +20,7 @@ import type { Registry } from './registry.ts';
 import type { Schedule } from './schedule.ts';
 import type { Subscriptions } from './subscription.ts';
 import type { Triggers } from './trigger.ts';
+import type { VoicemailRecordings } from './voicemail-audio.ts';
 import type { World } from './world.ts';
 import type { Workspaces } from './provision.ts';
 
@@ -38,6 +40,7 @@ export interface Context {
   subscriptions: Subscriptions;
   workspaces: Workspaces;
   importer: Importer;
+  recordings: VoicemailRecordings;
   clock: Clock;
   /** What others reach this product by, such as https://calls.example.com. */
   publicUrl: string;
@@ -64,6 +67,7 @@ export interface Loaders {
   /** When a run will be done, at its pace. */
   estimate: DataLoader<CampaignRun, Date | null, string>;
   nextRunAt: DataLoader<Campaign, Date | null, string>;
+  recording: DataLoader<string, VoicemailAudio | null>;
   service: DataLoader<string, Service | null>;
   useCase: DataLoader<string, UseCase | null>;
   phoneNumber: DataLoader<string, PhoneNumber | null>;

@@ -2,13 +2,14 @@ import * as calls from './domain/call.ts';
 import * as runs from './domain/campaign-run.ts';
 import type { Event, Fact, Kind, Row } from './domain/event.ts';
 import * as tasks from './domain/task.ts';
+import * as voicemails from './domain/voicemail.ts';
 import type { Stream } from './stream.ts';
 import type { World } from './world.ts';
 import type { LogQuery, Notice } from './world/log.ts';
 import { Queue, type Happening } from './live/queue.ts';
 
 /** The kinds whose rows are told with their events. */
-const watched = new Set<string>([calls.entityType, tasks.entityType, runs.entityType]);
+const watched = new Set<string>([calls.entityType, tasks.entityType, runs.entityType, voicemails.entityType]);
 
 /** How many events are read and handed out at once: well below the limit, so that only who does not read reaches it. */
 const deliverBatch = 100;
@@ -79,13 +80,14 @@ export function openLive(options: {
       return ids.length > 0 ? world.story(kind, workspaceId, ids) : [];
     };
     const plain = notices.filter(({ entityType }) => !watched.has(entityType)).map(({ id }) => id);
-    const [callStories, taskStories, runStories, others] = await Promise.all([
+    const [callStories, taskStories, runStories, voicemailStories, others] = await Promise.all([
       told(calls),
       told(tasks),
       told(runs),
+      told(voicemails),
       plain.length > 0 ? world.eventsOf(workspaceId, { ids: plain }) : [],
     ]);
-    const stories = [...callStories, ...taskStories, ...runStories];
+    const stories = [...callStories, ...taskStories, ...runStories, ...voicemailStories];
     const found = new Map<string, { event: Event; row: Row | null }>(
       stories.map((story) => [story.event.id, story]),
     );

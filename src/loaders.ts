@@ -16,6 +16,7 @@ import * as patients from './domain/patient.ts';
 import { deliveries, type Delivery } from './domain/subscription.ts';
 import * as tasks from './domain/task.ts';
 import * as triggers from './domain/trigger.ts';
+import { table as recordings } from './domain/voicemail-audio.ts';
 import {
   phoneNumbers,
   services,
@@ -97,6 +98,7 @@ export function makeLoaders({ world, clock }: { world: World; clock: Clock }, wo
       },
       { cacheKeyFn: versionOf },
     ),
+    recording: one(recordings, 'id'),
     service: one(services, 'id'),
     useCase: one(useCases, 'id'),
     phoneNumber: one(phoneNumbers, 'id'),

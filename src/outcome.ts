@@ -22,7 +22,7 @@ interface Promised {
   reason: string;
   /** Null: the call's own. */
   goal: string | null;
-  channel: Channel;
+  channel: Channel | null;
 }
 
 /** Something that was learned of the patient; confidence 0 to 1. */
@@ -129,7 +129,12 @@ interface Promises {
 /** Makes a task of each promise, in the call's chain, to the number at which it was made. */
 async function promise(tx: Transaction, { call, patient, promises, taskIds }: Promises, by: By) {
   if (promises.length === 0) return [];
-  const outbound = await outboundOf(tx, call.serviceId ?? null, by.workspaceId);
+  const outbound = await outboundOf(tx, {
+    workspaceId: by.workspaceId,
+    patientIds: [patient.id],
+    serviceId: call.serviceId,
+    purpose: call.purpose,
+  });
   return promises.map((promised, index) => {
     const wanted = {
       phone: call.phoneTo === patient.phone ? null : call.phoneTo,

@@ -21,10 +21,13 @@ import { openRegistry } from './registry.ts';
 import { fillSample, isNightInTheUnitedStates, tenInNewYork } from './sample.ts';
 import { openSchedule } from './schedule.ts';
 import { openServer } from './server.ts';
+import { openSigning } from './signing.ts';
 import { startCarrier } from './simulator/carrier.ts';
 import { openStream } from './stream.ts';
 import { openSubscriptions } from './subscription.ts';
 import { openTriggers } from './trigger.ts';
+import { openDropCowboy, openMailbox, type Mailbox } from './voicemail.ts';
+import { openVoicemailAudio } from './voicemail-audio.ts';
 import { openWebhooks, type Webhooks } from './webhooks.ts';
 import { openWorld, type World } from './world.ts';
 
@@ -124,6 +127,7 @@ async function openCore(opening: Opening) {
   const poster = openPoster({ allowPrivate: config.privateWebhooks });
   const deliveries = openDeliveries({ world, poster, clock, log });
   opened(() => deliveries.stop());
+  const signing = openSigning({ world });
   return {
     world,
     stream,
@@ -151,6 +155,8 @@ async function openCore(opening: Opening) {
       world,
       clock,
     }),
+    signing,
+    recordings: openVoicemailAudio({ world, clock, signing }),
     isEmpty: async (workspaceId: string) =>
       (
         await world.log({
@@ -172,10 +178,11 @@ async function closeWorld(world: World): Promise<void> {
   await world.close();
 }
 
+/** What is opened beside the core. */
+type Outside = Opening & { core: Awaited<ReturnType<typeof openCore>>; simulatorUrl: string | null };
+
 /** The server, the carrier, and the jobs between them. The carrier is told the URL that the server has got. */
-async function openOutside(
-  opening: Opening & { core: Awaited<ReturnType<typeof openCore>>; simulatorUrl: string | null },
-) {
+async function openOutside(opening: Outside) {
   const { config, log, clock, opened, core } = opening;
   let state: 'starting' | 'ready' | 'stopping' = 'starting';
   const made: { attempts: Attempts | null; webhooks: Webhooks | null } = { attempts: null, webhooks: null };
@@ -195,6 +202,7 @@ async function openOutside(
       ...access,
       webhook: (incoming) => made.webhooks?.handle(incoming) ?? Promise.resolve({ status: 503 }),
       hook: hooks,
+      recording: core.recordings.serve,
       unready: () => (state === 'ready' ? null : state),
       metrics: openMetrics(core),
       log,
@@ -205,10 +213,11 @@ async function openOutside(
   publicUrl ||= server.url;
   const apiUrl = opening.simulatorUrl ?? config.carrier.apiUrl;
   const carrier = openCarrier({ account: config.carrier, apiUrl, publicUrl });
+  const mailbox = mailboxOf(opening, publicUrl);
   const { callsPerSecond, pace } = config.carrier;
   const limits = { callsPerMinute: config.sourceNumberCallsPerMinute, callsPerSecond };
-  const attempts = openAttempts({ ...core, carrier, clock, ...limits });
-  made.webhooks = openWebhooks({ ...core, carrier, attempts, clock, log });
+  const attempts = openAttempts({ ...core, carrier, mailbox, clock, ...limits });
+  made.webhooks = openWebhooks({ ...core, carrier, mailbox, attempts, clock, log });
   const following = new AbortController();
   opened(() => Promise.resolve(following.abort()));
   await core.live.start(following.signal);
@@ -224,6 +233,14 @@ async function openOutside(
       state = 'stopping';
     },
   };
+}
+
+/** The vendor of voicemails: the one that is configured, else the simulated one; null beside a real carrier. */
+function mailboxOf({ config, clock, core, simulatorUrl }: Outside, publicUrl: string): Mailbox | null {
+  const account = config.voicemail
+    ? { ...config.voicemail, key: config.voicemail.key.reveal(), secret: config.voicemail.secret.reveal() }
+    : simulatorUrl && { apiUrl: `${simulatorUrl}/voicemail`, key: 'simulated', secret: 'simulated' };
+  return account ? openMailbox({ ...core, vendor: openDropCowboy(account), clock, publicUrl }) : null;
 }
 
 /** Postgres and NATS: those that are configured, else children of this program, started side by side. */

@@ -5,7 +5,7 @@ import type { Policy } from './domain/gate.ts';
 import type { LocalWindow } from './domain/hours.ts';
 import { NotFoundRefusal, StateRefusal } from './domain/refusal.ts';
 import * as workspaces from './domain/workspace.ts';
-import type { PhoneNumber, Service, UseCase, Workspace } from './domain/workspace.ts';
+import type { PhoneNumber, SenderState, Service, UseCase, Workspace } from './domain/workspace.ts';
 import { openKeys, type NewKey } from './keys.ts';
 import type { World } from './world.ts';
 
@@ -124,7 +124,10 @@ export function openWorkspaces({ world, clock }: { world: World; clock: Clock })
   /** A caller ID; registering a number again changes what is said of it. */
   async function registerNumber(
     workspaceId: string,
-    given: Pick<PhoneNumber, 'phone' | 'label' | 'voice' | 'text' | 'serviceId'>,
+    given: Pick<PhoneNumber, 'phone' | 'label' | 'voice' | 'text' | 'serviceId'> & {
+      /** Null: as before. */
+      voicemailSender?: SenderState | null;
+    },
   ): Promise<PhoneNumber> {
     const here = { workspaceId: { eq: workspaceId } };
     if (
@@ -135,10 +138,11 @@ export function openWorkspaces({ world, clock }: { world: World; clock: Clock })
     }
     const now = clock.now();
     await world.query(sql`
-      insert into phone_number (workspace_id, id, phone, label, active, voice, text, service_id, created_at)
-      values (${workspaceId}, ${newId(now)}, ${given.phone}, ${given.label}, true, ${given.voice}, ${given.text}, ${given.serviceId}, ${now})
+      insert into phone_number (workspace_id, id, phone, label, active, voice, text, voicemail_sender, service_id, created_at)
+      values (${workspaceId}, ${newId(now)}, ${given.phone}, ${given.label}, true, ${given.voice}, ${given.text}, ${given.voicemailSender ?? 'UNKNOWN'}, ${given.serviceId}, ${now})
       on conflict (workspace_id, phone) do update set label = excluded.label, active = true, voice = excluded.voice,
-        text = excluded.text, service_id = excluded.service_id`);
+        text = excluded.text, voicemail_sender = coalesce(${given.voicemailSender ?? null}, phone_number.voicemail_sender),
+        service_id = excluded.service_id`);
     return (await world.findOne<PhoneNumber>(workspaces.phoneNumbers, {
       ...here,
       phone: { eq: given.phone },

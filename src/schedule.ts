@@ -1,5 +1,6 @@
-import { createHash } from 'node:crypto';
 import { newId } from './clock.ts';
+import { callerIdsAmong } from './domain/caller-id.ts';
+import { chooseChannel, type Sender } from './domain/channel.ts';
 import type { Channel, Purpose } from './domain/consent.ts';
 import type { By, Event } from './domain/event.ts';
 import type { LocalWindow } from './domain/hours.ts';
@@ -14,6 +15,7 @@ import type { PhoneNumber, Service, Workspace } from './domain/workspace.ts';
 import { claimKey, findKey } from './idempotency.ts';
 import { findService } from './provision.ts';
 import { findPatient } from './registry.ts';
+import { openSenders, type Asked, type Senders } from './senders.ts';
 import type { Transaction, World } from './world.ts';
 
 /** A task that is asked for, checked field by field, before anything named in it is looked up. */
@@ -21,7 +23,8 @@ export interface WantedTask {
   patient: { patientId: string } | { patientCanonicalId: string };
   /** Null: the patient's own number, also when it changes. */
   phone: string | null;
-  channel: Channel;
+  /** Null: the one that is likely to reach the person, and others after failed attempts. */
+  channel: Channel | null;
   reason: string;
   goal: string | null;
   purpose: Purpose;
@@ -50,7 +53,7 @@ export interface Scheduled {
 
 const operation = 'scheduleTask';
 
-type Reader = Pick<World, 'find' | 'findOne'>;
+type Reader = Pick<World, 'query' | 'find' | 'findOne'>;
 
 /** Schedules tasks. */
 export function openSchedule({ world }: { world: World }) {
@@ -99,28 +102,35 @@ export function addTask(
 export interface Outbound {
   workspace: Workspace | null;
   service: Service;
-  callerIds: string[];
+  senders: Senders;
 }
 
-/** What calling takes in a workspace. Refuses NOT_FOUND, OUTBOUND_NOT_CONFIGURED, NO_NUMBER_AVAILABLE. */
+/** What it takes to reach patients of a workspace, however many. Refuses NOT_FOUND and OUTBOUND_NOT_CONFIGURED. */
 export async function outboundOf(
   reader: Reader,
-  serviceId: string | null,
-  workspaceId: string,
+  { patientIds, ...who }: Omit<Asked, 'patientId'> & { patientIds: string[] },
 ): Promise<Outbound> {
-  const [workspace, service] = await Promise.all([
-    reader.findOne<Workspace>(workspaces.table, { id: { eq: workspaceId } }),
-    findService(reader, serviceId, workspaceId),
+  const [workspace, service, senders] = await Promise.all([
+    reader.findOne<Workspace>(workspaces.table, { id: { eq: who.workspaceId } }),
+    findService(reader, who.serviceId ?? null, who.workspaceId),
+    openSenders(
+      reader,
+      patientIds.map((patientId) => ({ ...who, patientId })),
+    ),
   ]);
-  return { workspace, service, callerIds: await callerIdsOf(reader, service) };
+  return { workspace, service, senders };
 }
 
 /** What is wanted, with everything that it names looked up. */
 async function intentOf(reader: Reader, wanted: WantedTask, by: By): Promise<Wanted> {
-  const [patient, outbound] = await Promise.all([
-    findPatient(reader, wanted.patient, by),
-    outboundOf(reader, wanted.serviceId, by.workspaceId),
-  ]);
+  const patient = await findPatient(reader, wanted.patient, by);
+  const { serviceId, purpose } = wanted;
+  const outbound = await outboundOf(reader, {
+    workspaceId: by.workspaceId,
+    patientIds: [patient.id],
+    serviceId,
+    purpose,
+  });
   return intentFor({ ...wanted, origin: 'TASK' }, { patient, ...outbound }, by);
 }
 
@@ -130,7 +140,7 @@ type Lineage = Pick<Wanted, 'origin' | 'derivedFromId' | 'chainId'> & { triggerI
 /** What is wanted, once everything that it names is there. Refuses INVALID_INPUT and DESTINATION_NOT_ALLOWED. */
 export function intentFor(
   wanted: Omit<WantedTask, 'patient' | 'idempotencyKey'> & Lineage,
-  { patient, workspace, service, callerIds }: Outbound & { patient: Patient },
+  { patient, workspace, service, senders }: Outbound & { patient: Patient },
   by: By,
 ): Wanted {
   const { scheduledFor, validUntil, ...all } = wanted;
@@ -148,7 +158,8 @@ export function intentFor(
     patientId: patient.id,
     phone,
     isPhoneNamed: wanted.phone !== null,
-    phoneFrom: pickCallerId(callerIds, patient.id),
+    ...senderFor(wanted, patient, { service, senders }),
+    isChannelNamed: wanted.channel !== null,
     scheduledFor: from.toISOString(),
     validUntil: validUntil?.toISOString() ?? null,
     serviceId: service.id,
@@ -169,26 +180,37 @@ function phoneOf(
   return phone;
 }
 
-/** The numbers that a service calls from: its own, else those of no service, else any that can. Refuses NO_NUMBER_AVAILABLE. */
-export async function callerIdsOf(reader: Pick<World, 'find'>, service: Service): Promise<string[]> {
-  const here = { workspaceId: { eq: service.workspaceId } };
-  const able = { ...here, active: { eq: true }, voice: { eq: true } };
-  const numbers = await reader.find<PhoneNumber>(workspaces.phoneNumbers, able);
-  const own = numbers.filter(({ serviceId }) => serviceId === service.id);
-  const free = numbers.filter(({ serviceId }) => serviceId === null);
-  const candidates = [own, free, numbers].find(({ length }) => length > 0);
-  if (candidates) return candidates.map(({ phone }) => phone);
-  const message = 'This workspace has no active number that can place calls. Register one.';
-  throw new NotFoundRefusal('NO_NUMBER_AVAILABLE', message);
+/** The channel that is tried first, and our number there. Refuses NO_NUMBER_AVAILABLE. */
+function senderFor(
+  { channel, purpose }: Pick<WantedTask, 'channel' | 'purpose'>,
+  patient: Patient,
+  { service, senders }: Pick<Outbound, 'service' | 'senders'>,
+): Sender {
+  const who = { workspaceId: patient.workspaceId, patientId: patient.id, serviceId: service.id, purpose };
+  const choice = senders.choiceOf(who, patient.preferredChannel ?? null);
+  const isOpen = (other: Channel) => !patient.blockedChannels.includes(other);
+  const named = choice.senders.find((sender) => sender.channel === channel);
+  const sender = channel
+    ? named
+    : (chooseChannel({ ...choice, tried: [], isOpen })?.sender ?? choice.senders[0]);
+  if (sender) return sender;
+  throw new NotFoundRefusal('NO_NUMBER_AVAILABLE', noSender[channel ?? 'VOICE']);
 }
 
-/**
- * The same person sees the same number as long as it stays. Rendezvous hashing: people are spread evenly over the
- * numbers, and a new one moves only its share of them.
- */
-export function pickCallerId(numbers: string[], patientId: string): string {
-  const draw = (phone: string) => createHash('sha256').update(`${patientId} ${phone}`).digest('hex');
-  return numbers.toSorted((a, b) => (draw(a) < draw(b) ? -1 : 1))[0]!;
+const noSender: Record<Channel, string> = {
+  VOICE: 'This workspace has no active number that can place calls. Register one.',
+  TEXT: 'This workspace has no active number that can send texts. Register one with text: true.',
+  VOICEMAIL:
+    'Nothing can leave voicemails here: it takes a use case for voicemail with an active United States number, and a recording named default or for the purpose.',
+};
+
+/** The numbers that a service calls from: its own, else those of no service, else any that can. Refuses NO_NUMBER_AVAILABLE. */
+export async function callerIdsOf(reader: Pick<World, 'find'>, service: Service): Promise<string[]> {
+  const here = { workspaceId: { eq: service.workspaceId }, active: { eq: true } };
+  const numbers = await reader.find<PhoneNumber>(workspaces.phoneNumbers, here);
+  const callerIds = callerIdsAmong(numbers, service.id);
+  if (callerIds.length > 0) return callerIds;
+  throw new NotFoundRefusal('NO_NUMBER_AVAILABLE', noSender.VOICE);
 }
 
 const faulty = (field: string, message: string) => new InputRefusal([{ path: ['input', field], message }]);

@@ -9,6 +9,7 @@ import type { Received } from './domain/signature.ts';
 import { SlowSubscriber } from './live/queue.ts';
 import { schema } from './resolvers/index.ts';
 import { serveSockets } from './server/sockets.ts';
+import type { Fetched, Fetching } from './voicemail-audio.ts';
 import type { Answered, Incoming } from './webhooks.ts';
 
 /** How often open sockets and streams are asked whether their key still holds, in milliseconds. */
@@ -40,6 +41,8 @@ export interface Inside {
   webhook(incoming: Incoming): Promise<Answered>;
   /** Takes what another system posts to a trigger. */
   hook(pathAndQuery: string, received: Received): Promise<Answered>;
+  /** A recording for whoever has a signed link to it. */
+  recording(fetching: Fetching): Promise<Fetched>;
   /** Null when it can serve, else why not. */
   unready(): string | null;
   metrics(): Promise<{ contentType: string; body: string }>;
@@ -142,6 +145,7 @@ async function route(
 ): Promise<void> {
   const path = (request.url ?? '/').split('?')[0] ?? '/';
   if (path === '/graphql') return graphql(request, response);
+  if (path.startsWith('/carrier/audio/')) return recording(request, response, inside);
   if (path.startsWith('/carrier/')) return callback(request, response, inside);
   if (path.startsWith('/hooks/')) return hook(request, response, inside);
   if (path === '/health/live') return answer(response, { status: 200, body: 'live' });
@@ -151,6 +155,14 @@ async function route(
   }
   if (path === '/metrics') return answer(response, { status: 200, ...(await inside.metrics()) });
   return answer(response, { status: 404 });
+}
+
+async function recording(request: IncomingMessage, response: ServerResponse, inside: Inside): Promise<void> {
+  const { method = '', url: pathAndQuery = '/', headers } = request;
+  if (method !== 'GET' && method !== 'HEAD') return answer(response, { status: 405 });
+  const fetched = await inside.recording({ method, pathAndQuery, headers });
+  response.writeHead(fetched.status, { 'x-content-type-options': 'nosniff', ...fetched.headers });
+  response.end(fetched.body);
 }
 
 async function callback(request: IncomingMessage, response: ServerResponse, inside: Inside): Promise<void> {

@@ -9,7 +9,7 @@ import { patientIn } from './domain/webhook-body.ts';
 import { claimKey, findKey } from './idempotency.ts';
 import { findPatient } from './registry.ts';
 import { addSecret, rotateSecret, type Rotated } from './secret.ts';
-import { outboundOf } from './schedule.ts';
+import { intentFor, outboundOf } from './schedule.ts';
 import { enqueue } from './trigger/queue.ts';
 import { openRunner } from './trigger/runner.ts';
 import { patientsFor } from './trigger/tick.ts';
@@ -114,10 +114,11 @@ export function openTriggers(tools: Tools) {
     try {
       patientIds = await patientIdsFor(trigger, firing, by);
       const patient = await findPatient(world, { patientId: patientIds[0]! }, by);
-      await outboundOf(world, null, by.workspaceId);
       const payload = payloadFor(trigger, firing);
       const event = payload && { ...payload, effectiveAt: by.now };
       const plan = planFor(trigger, { event, patient, now: by.now }, by.now);
+      const who = { workspaceId: by.workspaceId, patientIds: [patient.id], purpose: plan.purpose };
+      intentFor({ ...plan, origin: 'TRIGGER' }, { patient, ...(await outboundOf(world, who)) }, by);
       return { patientIds, plan, problem: null };
     } catch (error) {
       if (isRule(error)) return { patientIds, plan: null, problem: error.message };

@@ -5,6 +5,8 @@ import * as calls from './domain/call.ts';
 import type { Call } from './domain/call.ts';
 import * as progress from './domain/call-progress.ts';
 import { services, type Service } from './domain/workspace.ts';
+import type { Mailbox } from './voicemail.ts';
+import { voicemailTold } from './webhooks/voicemail.ts';
 import type { World } from './world.ts';
 
 /** A request as it came in: the raw body, before anybody has touched it. */
@@ -26,6 +28,7 @@ export interface Answered {
 interface Tools {
   world: World;
   carrier: Carrier;
+  mailbox: Mailbox | null;
   attempts: Attempts;
   clock: Clock;
   log: (line: string, error?: unknown) => void;
@@ -38,8 +41,13 @@ const path = /^\/carrier\/([0-9a-f-]{36})\/calls\/([0-9a-f-]{36})\/(status|twiml
 const defaultGreeting = 'Hello. This is an automated call from your care team.';
 
 /** Takes what the carrier tells of calls: late, early, twice, in any order. Nothing unsigned changes anything. */
-export function openWebhooks({ world, carrier, attempts, clock, log }: Tools) {
+export function openWebhooks({ world, carrier, mailbox, attempts, clock, log }: Tools) {
   async function handle(incoming: Incoming): Promise<Answered> {
+    const voicemail = await voicemailTold(
+      { world, mailbox, voicemails: attempts.voicemails, clock },
+      incoming,
+    );
+    if (voicemail) return voicemail;
     const [, workspaceId, callId, topic] = path.exec(incoming.pathAndQuery.split('?')[0] ?? '') ?? [];
     if (!workspaceId || !callId || !topic) return { status: 404 };
     const parameters = Object.fromEntries(new URLSearchParams(incoming.body));

@@ -34,11 +34,15 @@ const allowed: Record<string, string[] | 'anything'> = {
   registry: ['domain', 'clock', 'idempotency', 'withdraw'],
   campaign: ['domain', 'clock', 'idempotency', 'provision', 'schedule'],
   outcome: ['domain', 'clock', 'schedule', 'withdraw'],
-  schedule: ['domain', 'clock', 'idempotency', 'provision', 'registry'],
+  schedule: ['domain', 'clock', 'idempotency', 'provision', 'registry', 'senders'],
   importer: ['domain', 'clock', 'records', 'withdraw', 'world'],
   keys: ['domain', 'clock'],
   provision: ['domain', 'clock', 'keys'],
-  attempt: ['domain', 'clock', 'idempotency', 'provision', 'registry'],
+  signing: ['domain'],
+  'voicemail-audio': ['domain', 'clock'],
+  voicemail: ['domain'],
+  senders: ['domain'],
+  attempt: ['domain', 'clock', 'idempotency', 'provision', 'registry', 'senders'],
   access: ['loaders', 'schema', 'domain'],
   context: [],
   server: ['resolvers', 'live', 'domain'],
@@ -131,24 +135,27 @@ test('there is one way to the carrier, and the gate stands before it', () => {
   const saying = (text: string) => files.filter((file) => textOf(file).includes(text)).toSorted();
   expect(saying('calls.create(')).toEqual(['carrier.ts']);
   expect(saying('carrier.dial(')).toEqual(['attempt.ts']);
-  expect(saying('calls.initiate(')).toEqual(['attempt/dispatch.ts', 'attempt/intent.ts']);
+  expect(saying('mailbox.drop(')).toEqual(['attempt/voicemail.ts']);
+  expect(saying('calls.initiate(')).toEqual(['attempt/intend.ts', 'attempt/intent.ts']);
+  expect(saying('voicemails.request(')).toEqual(['attempt/voicemail.ts']);
   expect(saying("type: 'outbound.initiated', data: intent")).toEqual(['domain/call.ts']);
   // What is dialled was recorded just before: both ways to record an intent end in the one place that asks.
   const attempt = textOf('attempt.ts');
   expect(attempt.match(/\bdial\(/g)).toHaveLength(3); // its definition, its one use, the carrier's own
-  expect(attempt.match(/\bask\(/g)).toHaveLength(3); // its definition, a direct call's, a task's
+  expect(attempt.match(/\bask\(/g)).toHaveLength(4); // its definition, a direct call's, a task's, a task's voicemail's
   const before = (text: string, first: string, then: string) => {
     expect(text.indexOf(first)).toBeGreaterThan(-1);
     expect(text.indexOf(first)).toBeLessThan(text.indexOf(then));
   };
   before(attempt, 'await intents.record(', 'await ask(recorded');
-  before(attempt, 'await dispatchDue(', 'await ask(placed');
+  before(attempt, 'await dispatchDue(', 'attempt(intended');
   // What is recorded was allowed just before, in straight lines.
   before(textOf('attempt/intent.ts'), 'if (!decision.allowed', 'calls.initiate(');
   const dispatch = textOf('attempt/dispatch.ts');
   before(dispatch, 'sift(tx, due, scene)', 'intend(tx, attempt');
   before(dispatch, 'decision.allowed && contact', 'allowed.push(');
   expect(dispatch.match(/allowed\.push\(/g)).toHaveLength(1);
-  for (const file of ['attempt/intent.ts', 'attempt/dispatch.ts'])
+  before(textOf('attempt/voicemail.ts'), 'if (!decision.allowed', 'return intend(tx');
+  for (const file of ['attempt/intent.ts', 'attempt/intend.ts'])
     expect(textOf(file).match(/calls\.initiate\(/g)).toHaveLength(1);
 });

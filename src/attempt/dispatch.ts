@@ -1,13 +1,10 @@
 import { sql } from 'kysely';
-import { newId } from '../clock.ts';
-import type { Placed } from '../attempt.ts';
 import * as calls from '../domain/call.ts';
 import type { Campaign } from '../domain/campaign.ts';
 import { table as campaigns } from '../domain/campaign.ts';
 import * as contacts from '../domain/contact.ts';
 import type { Contact } from '../domain/contact.ts';
-import type { ContactDecision } from '../domain/consent.ts';
-import type { By } from '../domain/event.ts';
+import type { Channel, ContactDecision } from '../domain/consent.ts';
 import { decide, zoneOf, type Question } from '../domain/gate.ts';
 import * as patients from '../domain/patient.ts';
 import type { Patient } from '../domain/patient.ts';
@@ -17,9 +14,11 @@ import * as progress from '../domain/task-progress.ts';
 import { afterBlock } from '../domain/task-retry.ts';
 import { mayReach, openPolicy } from '../domain/workspace.ts';
 import type { Transaction, World } from '../world.ts';
-import type { Turns } from '../world/rate.ts';
 import { openAttempts, recentAttempts, workspacesOf, type Open } from './circumstances.ts';
+import { openSenders, type VoicemailKit } from '../senders.ts';
+import { noChoice } from './conclude.ts';
 import { claimDue } from './due.ts';
+import { byOf, intend, type Allowed, type Intended, type Words } from './intend.ts';
 import { roomFor } from './room.ts';
 
 /** What is dispatched at once, and how fast. */
@@ -27,32 +26,22 @@ interface Pace {
   now: Date;
   /** How many tasks are claimed at once. */
   batch: number;
+  /** How long before they are due, in milliseconds. */
+  leadMs: number;
   callsPerMinute: number;
-  /** Takes the account's next turns. */
-  takeTurns(tx: Transaction, count: number): Promise<Turns>;
+  /** Takes the account's next turns, each at the soonest when it is wanted; as many as come soon. */
+  takeTurns(tx: Transaction, wanted: Date[]): Promise<{ turns: Date[]; againMs: number }>;
 }
 
 /** What a round of dispatch has done. */
 export interface Round {
-  /** Calls whose intent is recorded, each with its turn in milliseconds from now. */
-  dispatched: (Placed & { waitMs: number })[];
+  /** Attempts whose intent is recorded, each with its turn. */
+  dispatched: (Intended & { turnAt: Date })[];
   /** Tasks that the gate has moved or ended. */
   blocked: number;
   /** In how many milliseconds the account may be asked again; 0: at once. */
   againMs: number;
 }
-
-/** An attempt that may be made. */
-interface Allowed {
-  task: OutboundTask;
-  words: Words;
-  phone: string;
-  contact: Contact;
-  decision: ContactDecision;
-}
-
-/** What a call is about. */
-type Words = Pick<OutboundTask, 'reason' | 'goal' | 'purpose'>;
 
 /**
  * Claims due tasks, asks the gate about each, and records the intents of those that may be attempted: in one
@@ -61,18 +50,31 @@ type Words = Pick<OutboundTask, 'reason' | 'goal' | 'purpose'>;
  */
 export const dispatchDue = (world: World, pace: Pace): Promise<Round> =>
   world.transact(async (tx) => {
-    const due = await claimDue(tx, { ...pace, limit: pace.batch });
+    const until = new Date(pace.now.getTime() + pace.leadMs);
+    const due = await claimDue(tx, { ...pace, until, limit: pace.batch });
     if (due.length === 0) return { dispatched: [], blocked: 0, againMs: 0 };
     const scene = await sceneOf(tx, due, pace);
-    const { allowed, blocked } = sift(tx, due, scene);
+    const { allowed, blocked } = await sift(tx, due, scene);
     if (allowed.length === 0) return { dispatched: [], blocked, againMs: 0 };
-    const turns = await pace.takeTurns(tx, allowed.length);
-    const dispatched = allowed.slice(0, turns.granted).map((attempt, index) => ({
-      ...intend(tx, attempt, pace.now),
-      waitMs: turns.waitMs + index * turns.stepMs,
-    }));
-    return { dispatched, blocked, againMs: turns.granted < allowed.length ? turns.againMs : 0 };
+    const sorted = allowed.toSorted((one, other) => one.at.getTime() - other.at.getTime()); // what is overdue keeps its order
+    const [calls, others] = [sorted.filter(isCall), sorted.filter((attempt) => !isCall(attempt))];
+    const { turns, againMs } = await turnsFor(tx, calls, pace);
+    const made = turns.map((turnAt, index) => ({ attempt: calls[index]!, turnAt }));
+    made.push(...others.map((attempt) => ({ attempt, turnAt: attempt.at })));
+    const dispatched = made.map(({ attempt, turnAt }) => ({ ...intend(tx, attempt), turnAt }));
+    return { dispatched, blocked, againMs: turns.length < calls.length ? againMs : 0 };
   });
+
+const isCall = ({ task }: Allowed): boolean => task.channel === 'VOICE';
+
+/** Only calls take turns with the carrier: texts and voicemails wait in queues of their own there. */
+const turnsFor = (tx: Transaction, calls: Allowed[], pace: Pace) =>
+  calls.length === 0
+    ? { turns: [], againMs: 0 }
+    : pace.takeTurns(
+        tx,
+        calls.map(({ at }) => at),
+      );
 
 /** Everything that the gate must know of these tasks, locked where it decides. */
 async function sceneOf(tx: Transaction, due: OutboundTask[], { now, callsPerMinute }: Pace) {
@@ -102,6 +104,7 @@ async function sceneOf(tx: Transaction, due: OutboundTask[], { now, callsPerMinu
     workspaces,
     room: await roomFor(tx, due, { now, callsPerMinute, workspaces: [...workspaces.values()] }),
     campaigns: await campaignsOf(tx, due),
+    kits: await kitsOf(tx, due),
     open: await openAttempts(tx, workspaceIds, contactIds),
     recent: await recentAttempts(tx, { workspaceIds, patientIds: id.in, now }),
   };
@@ -113,6 +116,14 @@ async function campaignsOf(tx: Transaction, due: OutboundTask[]): Promise<Map<st
   const ids = unique(due.flatMap(({ campaignId }) => campaignId ?? []));
   const found = ids.length === 0 ? [] : await tx.find<Campaign>(campaigns, { id: { in: ids } });
   return new Map(found.map((campaign) => [campaign.id, campaign]));
+}
+
+/** What voicemails are left with, by task. */
+async function kitsOf(tx: Transaction, due: OutboundTask[]): Promise<Map<string, VoicemailKit | null>> {
+  const wanted = due.filter(({ channel }) => channel === 'VOICEMAIL');
+  if (wanted.length === 0) return new Map();
+  const senders = await openSenders(tx, wanted);
+  return new Map(wanted.map((task) => [task.id, senders.voicemailOf(task)]));
 }
 
 /** A task's own words; a campaign may have been told others since it made the task, and whoever is called now hears those. */
@@ -133,10 +144,15 @@ async function heldByOthers(
 }
 
 /** Asks the gate about each task in the order of dispatch. Of two at one number or person the second waits for the next round. */
-function sift(tx: Transaction, due: OutboundTask[], scene: Scene): { allowed: Allowed[]; blocked: number } {
+async function sift(
+  tx: Transaction,
+  due: OutboundTask[],
+  scene: Scene,
+): Promise<{ allowed: Allowed[]; blocked: number }> {
   const allowed: Allowed[] = [];
+  const refused: Refused[] = [];
   const taken = new Set<string>();
-  let blocked = 0;
+  let unable = 0;
   for (const task of due) {
     const patient = scene.people.get(task.patientId);
     const phone = phoneOf(task, patient);
@@ -144,25 +160,62 @@ function sift(tx: Transaction, due: OutboundTask[], scene: Scene): { allowed: Al
     const isBusy = !patient || scene.heldNumbers.has(key) || taken.has(key) || taken.has(patient.id);
     if (isBusy || !scene.room.isLeft(task)) continue;
     const contact = scene.numbers.get(key) ?? null;
+    const at = new Date(Math.max(scene.now.getTime(), task.nextAttemptAt?.getTime() ?? 0));
     const question = questionOf(task, { patient, phone, contact }, scene);
-    const decision = decide(question);
-    const by = byOf(task, scene.now);
-    if (!scene.room.isAble(task)) {
-      const reason = `the caller ID ${task.phoneFrom} can no longer place calls`;
-      tx.decide(tasks, task, progress.abandon(task, reason), by);
-      blocked += 1;
+    const decideAt = (now: Date, channel: Channel = task.channel) =>
+      decide({ ...question, channel, ringSeconds: calls.ringSecondsOn[channel], now });
+    const decision = decideAt(at);
+    const hindrance = hindranceOf(task, scene);
+    if (hindrance) {
+      tx.decide(tasks, task, progress.abandon(task, hindrance), byOf(task, at));
+      unable += 1;
     } else if (decision.allowed && contact) {
       scene.room.take(task);
       taken.add(key).add(patient.id);
-      allowed.push({ task, words: wordsOf(task, scene), phone, contact, decision });
-    } else {
-      const decisionAt = (now: Date) => decide({ ...question, now });
-      const plan = afterBlock(task, decision, { now: scene.now, zone: zoneOf(decision), decisionAt });
-      tx.decide(tasks, task, progress.block(task, decision, plan), by);
-      blocked += 1;
-    }
+      const kit = scene.kits.get(task.id) ?? null;
+      allowed.push({ task, at, words: wordsOf(task, scene), phone, contact, decision, kit });
+    } else refused.push({ task, at, patient, decision, decideAt });
   }
-  return { allowed, blocked };
+  await refuse(tx, refused);
+  return { allowed, blocked: unable + refused.length };
+}
+
+/** Why nothing can be sent for a task at all; null: it can. */
+function hindranceOf(task: OutboundTask, scene: Scene): string | null {
+  if (!scene.room.isAble(task))
+    return `the caller ID ${task.phoneFrom} can no longer ${task.channel === 'TEXT' ? 'send texts' : 'place calls'}`;
+  if (task.channel === 'VOICEMAIL' && !scene.kits.get(task.id))
+    return 'there is no recording or use case for voicemail any more';
+  return null;
+}
+
+/** A task to which the gate said no. */
+interface Refused {
+  task: OutboundTask;
+  at: Date;
+  patient: Patient;
+  decision: ContactDecision;
+  decideAt(now: Date, channel?: Channel): ContactDecision;
+}
+
+/** Moves or ends what the gate refused: to another time, or where its channel is closed for good to another one. */
+async function refuse(tx: Transaction, refused: Refused[]): Promise<void> {
+  const closed = refused.filter(
+    ({ task, decision }) => !task.isChannelNamed && !decision.blocks.every(progress.passes),
+  );
+  const senders =
+    closed.length === 0
+      ? null
+      : await openSenders(
+          tx,
+          closed.map(({ task }) => task),
+        );
+  for (const { task, at, patient, decision, decideAt } of refused) {
+    const choice = senders?.choiceOf(task, patient.preferredChannel ?? null) ?? noChoice;
+    const circumstances = { now: at, zone: zoneOf(decision), decisionAt: decideAt, choice };
+    const plan = afterBlock(task, decision, circumstances);
+    tx.decide(tasks, task, progress.block(task, decision, plan), byOf(task, at));
+  }
 }
 
 /** Unless its number was named, a task follows the patient's own. */
@@ -177,15 +230,14 @@ function questionOf(
   task: OutboundTask,
   { patient, phone, contact }: { patient: Patient; phone: string; contact: Contact | null },
   scene: Scene,
-): Question {
-  const { now, open, recent, workspaces } = scene;
+): Omit<Question, 'now' | 'channel' | 'ringSeconds'> {
+  const { open, recent, workspaces } = scene;
   const workspace = workspaces.get(task.workspaceId) ?? null;
   const states: Open[] = contact ? (open.get(contact.id) ?? []) : [];
   return {
     patient,
     phone,
     contact,
-    channel: task.channel,
     purpose: wordsOf(task, scene).purpose,
     claimed: null,
     open: states,
@@ -193,64 +245,7 @@ function questionOf(
     policy: workspace?.policy ?? openPolicy,
     isOnAllowlist: mayReach(workspace, phone),
     task: { window: task.window ?? null, validUntil: task.validUntil ?? null },
-    ringSeconds: calls.ringSeconds,
-    now,
   };
 }
-
-/** Records an attempt: of the task, of the number, and the call that is about to be placed. */
-function intend(tx: Transaction, allowed: Allowed, now: Date): Placed {
-  const { task, phone, contact, decision } = allowed;
-  const by = byOf(task, now);
-  const callId = newId(now);
-  const chainId = task.chainId ?? callId;
-  const facts = progress.dispatch(task, { callId, phone, decision, chainId }, now);
-  const dispatched = tx.decide(tasks, task, facts, by);
-  const because = { ...by, causationId: dispatched.events.at(-1)!.id };
-  const attempt = contacts.attempt(contact, { phone, attemptId: callId, channel: 'VOICE' });
-  tx.decide(contacts, contact, attempt, because);
-  const call = calls.blank(callId, task.workspaceId);
-  const { row, events } = tx.decide(calls, call, calls.initiate(call, intentOf(allowed, callId)), because);
-  return { call: row, event: events[0]!, replayed: false };
-}
-
-/** The call of an attempt: all attempts of a task are one chain, each derived from the one before. */
-function intentOf({ task, words, phone, contact, decision }: Allowed, callId: string): calls.Intent {
-  const { patientId, phoneFrom, tags, metadata, serviceId, origin, requestedBy } = task;
-  return {
-    origin,
-    patientId,
-    contactId: contact.id,
-    phoneTo: phone,
-    phoneFrom,
-    reason: words.reason,
-    goal: words.goal ?? null,
-    systemPrompt: null,
-    welcomeMessage: null,
-    purpose: words.purpose,
-    tags,
-    metadata,
-    variables: {},
-    serviceId: serviceId ?? null,
-    useCaseId: null,
-    taskId: task.id,
-    campaignId: task.campaignId ?? null,
-    campaignRunId: task.queueId === tasks.noQueue ? null : task.queueId,
-    derivedFromId: task.lastCallId ?? task.derivedFromId ?? null,
-    chainId: task.chainId ?? callId,
-    requestedBy,
-    callbackUrl: null,
-    basis: decision.basis,
-    decision,
-  };
-}
-
-const byOf = ({ workspaceId, id }: OutboundTask, now: Date): By => ({
-  workspaceId,
-  actor: 'dispatch-tasks',
-  source: 'job',
-  now,
-  correlationId: id,
-});
 
 const unique = <T>(values: T[]): T[] => [...new Set(values)];

@@ -8,10 +8,15 @@ import type { Transaction, World } from '../world.ts';
 /** Which tasks may be claimed now. */
 interface Due {
   now: Date;
+  /** Those are claimed that are due by then: now, or a little later where the time until then is used. */
+  until: Date;
   limit: number;
   /** How often one of our numbers may call in a minute. */
   callsPerMinute: number;
 }
+
+/** How fast numbers may call, and when that is asked. */
+type Pace = Pick<Due, 'now' | 'callsPerMinute'>;
 
 /** The window of a source number's limit, in milliseconds. */
 const windowMs = 60_000;
@@ -49,7 +54,7 @@ const turnOf = (callsPerMinute: number): RawBuilder<unknown> =>
 /** How many calls campaigns may make from a number: their share of its minute, and that spread over the minute. */
 export function campaignRoom(
   used: { calls: number; campaignAt: Date | null },
-  { now, callsPerMinute }: Omit<Due, 'limit'>,
+  { now, callsPerMinute }: Pace,
 ): number {
   const share = campaignShareOf(callsPerMinute);
   const sinceMs = used.campaignAt ? now.getTime() - used.campaignAt.getTime() : Infinity;
@@ -60,7 +65,7 @@ export function campaignRoom(
  * The lanes that tasks wait in: one for each of our numbers, and for each campaign's run on it, each found by one step in
  * the index; with the calls that may be made from it now, and when more may.
  */
-const lanes = ({ now, callsPerMinute }: Omit<Due, 'limit'>): RawBuilder<unknown> => sql`
+const lanes = ({ now, callsPerMinute }: Pace): RawBuilder<unknown> => sql`
   recursive queue as (
     (select workspace_id, phone_from, queue_id from outbound_task where status in ('SCHEDULED', 'SNOOZED')
       order by workspace_id, phone_from, queue_id limit 1)
@@ -115,7 +120,7 @@ export const claimDue = (tx: Pick<Transaction, 'claim'>, due: Due): Promise<Outb
       cross join generate_series(1, 10) as level(priority) cross join lateral (
         select * from outbound_task w where w.workspace_id = lane.workspace_id and w.phone_from = lane.phone_from
           and w.queue_id = lane.queue_id and w.priority = level.priority
-          and w.status in ('SCHEDULED', 'SNOOZED') and w.next_attempt_at <= ${due.now}
+          and w.status in ('SCHEDULED', 'SNOOZED') and w.next_attempt_at <= ${due.until}
         order by w.next_attempt_at limit least(lane.room, ${due.limit}::int)
         for update skip locked) t
       order by greatest(t.next_attempt_at, lane.last_at + ${turnOf(due.callsPerMinute)} * row_number() over (
@@ -124,10 +129,7 @@ export const claimDue = (tx: Pick<Transaction, 'claim'>, due: Due): Promise<Outb
   );
 
 /** When the next task is due and may be called from its lane; null: none waits. In whole milliseconds, rounded up. */
-export async function nextDueAt(
-  world: Pick<World, 'prepared'>,
-  due: Omit<Due, 'limit'>,
-): Promise<Date | null> {
+export async function nextDueAt(world: Pick<World, 'prepared'>, due: Pace): Promise<Date | null> {
   const [next] = await world.prepared<{ at: number | null }>(sql`with ${lanes(due)}
     select ceil(extract(epoch from min(greatest(first.next_attempt_at, lane.free_at))) * 1000)::float8 as at
     from lane cross join generate_series(1, 10) as level(priority) cross join lateral (

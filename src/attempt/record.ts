@@ -1,21 +1,14 @@
-import { sql } from 'kysely';
+import { endOfCall } from '../domain/attempt-end.ts';
 import * as calls from '../domain/call.ts';
 import type { Call, Fact } from '../domain/call.ts';
 import { ends } from '../domain/call-progress.ts';
 import * as contacts from '../domain/contact.ts';
-import type { Contact } from '../domain/contact.ts';
 import type { By } from '../domain/event.ts';
-import { decide, zoneOf } from '../domain/gate.ts';
-import * as patients from '../domain/patient.ts';
-import type { Patient } from '../domain/patient.ts';
 import * as tasks from '../domain/task.ts';
-import type { OutboundTask } from '../domain/task.ts';
-import { endAttempt, isAttemptedBy, run, type Sequel } from '../domain/task-progress.ts';
-import { outcomeOf, sequelOf, verdictOf } from '../domain/task-retry.ts';
-import { openPolicy } from '../domain/workspace.ts';
-import { recentAttempts, workspacesOf } from './circumstances.ts';
+import { run } from '../domain/task-progress.ts';
 import type { Transaction, World } from '../world.ts';
 import { tripBreaker } from './breaker.ts';
+import { conclude } from './conclude.ts';
 
 /** Records what is news of a call, and what it means for its number and its task: all or nothing. */
 export function openRecords({ world }: { world: World }) {
@@ -51,7 +44,8 @@ export function openRecords({ world }: { world: World }) {
       if (!hasEnded) return row;
       const ended = tx.decide(contacts, contact, contacts.endAttempt(contact, row), because);
       if (attempted) {
-        await conclude(tx, attempted, { call: row, contact: ended.row, isUntaken, by: because });
+        const end = endOfCall(row, isUntaken);
+        await conclude(tx, attempted, { end, contact: ended.row, by: because });
       }
       await atTheEnd?.(tx);
       return row;
@@ -68,63 +62,3 @@ const isShared =
     ends(type) ||
     (taskId !== null && type === 'call.answered') ||
     (campaignRunId !== null && type === 'call.uncertain');
-
-interface Conclusion {
-  call: Call;
-  contact: Contact;
-  isUntaken: boolean;
-  by: By;
-}
-
-/** Records what follows for a task from the end of its attempt. */
-async function conclude(tx: Transaction, task: OutboundTask, conclusion: Conclusion): Promise<void> {
-  const { call, by } = conclusion;
-  if (!isAttemptedBy(task, call.id)) return;
-  const sequel = await sequelFor(tx, task, conclusion);
-  tx.decide(tasks, task, endAttempt(task, { callId: call.id, outcome: outcomeOf(call) }, sequel), by);
-}
-
-async function sequelFor(tx: Transaction, task: OutboundTask, conclusion: Conclusion): Promise<Sequel> {
-  const { call, contact, isUntaken, by } = conclusion;
-  if (!isUntaken && verdictOf(call, call.outcome ?? null) === 'done') return { becomes: 'completed' };
-  const { workspaceId, patientId } = task;
-  const here = { workspaceId: { eq: workspaceId } };
-  const patient = await tx.findOne<Patient>(patients.table, { ...here, id: { eq: patientId } });
-  const exceptId = isUntaken ? { exceptId: call.id } : {};
-  const asked = { workspaceIds: [workspaceId], patientIds: [patientId], now: by.now, ...exceptId };
-  const recent = await recentAttempts(tx, asked);
-  const workspace = (await workspacesOf(tx, [workspaceId])).get(workspaceId);
-  const decisionAt = (now: Date) =>
-    decide({
-      patient: patient!,
-      phone: contact.phone,
-      contact,
-      channel: task.channel,
-      purpose: task.purpose,
-      claimed: null,
-      open: [],
-      recent: recent.get(patientId) ?? [],
-      policy: workspace?.policy ?? openPolicy,
-      task: { window: task.window ?? null, validUntil: task.validUntil ?? null },
-      ringSeconds: calls.ringSeconds,
-      now,
-    });
-  const circumstances = { now: by.now, zone: zoneOf(decisionAt(by.now)), decisionAt };
-  const sequel = sequelOf(task, { ...call, isUntaken }, circumstances);
-  if (sequel.becomes !== 'scheduled') return sequel;
-  const type = await pointlessSince(tx, task);
-  return type ? { becomes: 'cancelled', counted: sequel.counted, reason: type } : sequel;
-}
-
-/**
- * The event that has made a task pointless while it was attempted; null: none has. Told by the order of storage, which
- * the patient's lock keeps: a clock that differs by a little would miss what came just then.
- */
-async function pointlessSince(tx: Transaction, { id, workspaceId, patientId, cancelOn }: OutboundTask) {
-  if (cancelOn.length === 0) return null;
-  const [event] = await tx.query<{ type: string }>(sql`
-    select type from event where workspace_id = ${workspaceId} and patient_id = ${patientId} and type = any(${cancelOn})
-      and position > (select max(position) from event
-        where workspace_id = ${workspaceId} and entity_id = ${id} and type = 'outbound.dispatched') limit 1`);
-  return event?.type ?? null;
-}

@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import { noQueue, type OutboundTask } from '../domain/task.ts';
-import type { PhoneNumber, Workspace } from '../domain/workspace.ts';
+import { channelsOf, type PhoneNumber, type Workspace } from '../domain/workspace.ts';
 import type { Transaction } from '../world.ts';
 import { campaignRoom, runRooms } from './due.ts';
 
@@ -9,7 +9,7 @@ const windowMs = 60_000;
 
 /** How much more may be called now. */
 interface Room {
-  /** Whether the task's caller ID can still place calls. */
+  /** Whether the task's number of ours can still send on its channel. */
   isAble(task: OutboundTask): boolean;
   isLeft(task: OutboundTask): boolean;
   take(task: OutboundTask): void;
@@ -34,14 +34,17 @@ export async function roomFor(tx: Transaction, due: OutboundTask[], limits: Limi
   const linesLeft = (task: OutboundTask) => lines.get(task.workspaceId) ?? Infinity;
   const runs = await runsOf(tx, due, limits.now);
   const runLeft = ({ queueId }: OutboundTask) => (queueId === noQueue ? Infinity : (runs.get(queueId) ?? 0));
+  const isCall = ({ channel }: OutboundTask) => channel === 'VOICE';
   return {
-    isAble: (task) => numberOf(task)?.isAble ?? false,
+    isAble: (task) => numberOf(task)?.able.has(task.channel) ?? false,
     isLeft: (task) => {
+      if (!isCall(task)) return true;
       const number = numberOf(task);
       const numberLeft = task.queueId === noQueue ? number?.left : number?.forCampaigns;
       return linesLeft(task) > 0 && runLeft(task) > 0 && (numberLeft ?? 1) > 0;
     },
     take: (task) => {
+      if (!isCall(task)) return;
       const number = numberOf(task)!;
       lines.set(task.workspaceId, linesLeft(task) - 1);
       runs.set(task.queueId, runLeft(task) - 1);
@@ -83,8 +86,8 @@ async function runsOf(tx: Transaction, due: OutboundTask[], now: Date): Promise<
 async function numbersOf(tx: Transaction, due: OutboundTask[], { now, callsPerMinute }: Limits) {
   const workspaceIds = due.map(({ workspaceId }) => workspaceId);
   const phones = due.map(({ phoneFrom }) => phoneFrom);
-  const ours = await tx.query<Pick<PhoneNumber, 'workspaceId' | 'phone' | 'active' | 'voice'>>(sql`
-    select n.workspace_id as "workspaceId", n.phone, n.active, n.voice from phone_number n
+  const ours = await tx.query<PhoneNumber>(sql`
+    select n.workspace_id as "workspaceId", n.phone, n.active, n.voice, n.text, n.voicemail_sender as "voicemailSender" from phone_number n
     where (n.workspace_id, n.phone) in (select * from unnest(${workspaceIds}::uuid[], ${phones}::text[]))
     order by n.id for update`);
   const used = await tx.query<{ key: string; calls: number; campaignAt: Date | null }>(sql`
@@ -95,12 +98,13 @@ async function numbersOf(tx: Transaction, due: OutboundTask[], { now, callsPerMi
     group by 1`);
   const byKey = new Map(used.map((number) => [number.key, number]));
   return new Map(
-    ours.map(({ workspaceId, phone, active, voice }) => {
+    ours.map((number) => {
+      const { workspaceId, phone } = number;
       const key = `${workspaceId} ${phone}`;
       const so = byKey.get(key) ?? { calls: 0, campaignAt: null };
       const left = callsPerMinute - so.calls;
       const forCampaigns = campaignRoom(so, { now, callsPerMinute });
-      return [key, { isAble: active && voice, left, forCampaigns }];
+      return [key, { able: channelsOf(number), left, forCampaigns }];
     }),
   );
 }

@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import { newId } from '../clock.ts';
+import { pickCallerId } from '../domain/caller-id.ts';
 import * as campaigns from '../domain/campaign.ts';
 import type { Campaign } from '../domain/campaign.ts';
 import * as runs from '../domain/campaign-run.ts';
@@ -11,7 +12,7 @@ import * as tasks from '../domain/task.ts';
 import type { Wanted } from '../domain/task-fact.ts';
 import { schedule } from '../domain/task-progress.ts';
 import { findService } from '../provision.ts';
-import { callerIdsOf, pickCallerId } from '../schedule.ts';
+import { callerIdsOf } from '../schedule.ts';
 import type { Transaction, World } from '../world.ts';
 
 /** For how many minutes of its pace a run has tasks ready: more would not be changed by an edit. */
@@ -89,6 +90,7 @@ async function makeTasks(
 /** What all tasks of a run have in common. One attempt a day: tomorrow's run makes the next. */
 const attributesOf = (campaign: Campaign, run: CampaignRun, by: By) => ({
   channel: 'VOICE' as const,
+  isChannelNamed: true,
   reason: campaign.reason,
   goal: campaign.goal ?? null,
   purpose: campaign.purpose,

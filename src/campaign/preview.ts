@@ -1,4 +1,5 @@
 import { sql } from 'kysely';
+import { pickCallerId } from '../domain/caller-id.ts';
 import * as campaigns from '../domain/campaign.ts';
 import { campaignShareOf } from '../domain/campaign.ts';
 import { play, type Group, type Pace } from '../domain/campaign-play.ts';
@@ -7,7 +8,6 @@ import type { ContactBlock } from '../domain/consent.ts';
 import { whereaboutsOf, type Patient } from '../domain/patient.ts';
 import { candidateZones } from '../domain/zone.ts';
 import type { Workspace } from '../domain/workspace.ts';
-import { pickCallerId } from '../schedule.ts';
 import type { World } from '../world.ts';
 import { candidates, selectedOf, type Selected, type Selection } from './select.ts';
 

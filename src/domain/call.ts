@@ -20,7 +20,7 @@
  * A status has a rank; it only rises, and a terminal one absorbs whatever is still heard.
  */
 import { defineEntity, p, type InferEntity } from '@mikro-orm/core';
-import type { ContactDecision, LegalBasis, Purpose } from './consent.ts';
+import type { Channel, ContactDecision, LegalBasis, Purpose } from './consent.ts';
 import type { Ended, Fact, Intent, Outcome, Rejection, Reported, Turn } from './call-fact.ts';
 import { partialIndex, rowColumns, type Event } from './event.ts';
 
@@ -151,6 +151,9 @@ export const isBeingPlaced = (call: Call): boolean => call.status === 'QUEUED' &
 
 /** How long the ring may last before the carrier gives up: 30 seconds. */
 export const ringSeconds = 30;
+
+/** How long an attempt may go on ringing, by channel: only calls ring. */
+export const ringSecondsOn: Record<Channel, number> = { VOICE: ringSeconds, TEXT: 0, VOICEMAIL: 0 };
 
 /** How long a call may last: 10 minutes. */
 export const maxSeconds = 600;

@@ -13,6 +13,10 @@ export const isValid = (phone: string): boolean => parsePhoneNumberFromString(ph
 export const isAllowed = (phone: string): boolean =>
   !barred.has(parsePhoneNumberFromString(phone)?.getType() ?? '');
 
+/** Whether a number is of the numbering plan of the United States. */
+export const isOfTheUnitedStates = (phone: string): boolean =>
+  parsePhoneNumberFromString(phone)?.country === 'US';
+
 /** What a number is good for: OPEN may be dialled, BARRED never is, INVALID cannot have been assigned. */
 export type PhoneKind = 'OPEN' | 'BARRED' | 'INVALID';
 

@@ -11,7 +11,10 @@ export interface Wanted {
   isPhoneNamed: boolean;
   /** The caller ID, resolved at once. */
   phoneFrom: string;
+  /** The first channel that is tried. */
   channel: Channel;
+  /** Whether the channel was named; else others are tried as well. */
+  isChannelNamed: boolean;
   reason: string;
   goal: string | null;
   purpose: Purpose;
@@ -43,10 +46,22 @@ export interface Next {
   /** ISO instant. */
   nextAttemptAt: string;
   nextAttemptReason: string;
+  /** The channel that it moves to, with the number that sends there. Left out: it stays. */
+  channel?: Channel;
+  phoneFrom?: string;
+}
+
+/** It is not tried again. */
+export interface Never {
+  nextAttemptAt: null;
+  nextAttemptReason: null;
+  channel?: never;
+  phoneFrom?: never;
 }
 
 /** An attempt that is about to be made. */
 export interface Attempt {
+  /** The attempt's id: of its call, its voicemail, or its message. */
   callId: string;
   phone: string;
   decision: ContactDecision;
@@ -57,24 +72,26 @@ export interface Attempt {
 /** An attempt as it is recorded: which one it is, and until when it may take. */
 export type Dispatched = Attempt & { attempt: number; leaseUntil: string };
 
+/** An attempt that did not achieve what it was for, and what follows. */
+export type Failed = {
+  callId: string;
+  outcome: string;
+  /** False when nothing was dialled: such an attempt does not count. */
+  counted: boolean;
+  /** True when the channel does not reach the person at this number. Left out: it may. */
+  isDead?: boolean;
+} & (Next | Never);
+
 /** What can happen to a task. */
 export type Fact = AnyFact &
   (
     | { type: 'outbound.scheduled'; data: Wanted }
     | { type: 'outbound.rescheduled'; data: Next & { scheduledFor: string } }
     | { type: 'outbound.snoozed'; data: Next }
-    | { type: 'outbound.blocked'; data: { decision: ContactDecision } & (Next | Record<keyof Next, null>) }
+    | { type: 'outbound.blocked'; data: { decision: ContactDecision } & (Next | Never) }
     | { type: 'outbound.dispatched'; data: Dispatched }
     | { type: 'outbound.running'; data: { callId: string } }
-    | {
-        type: 'outbound.attempt_failed';
-        data: {
-          callId: string;
-          outcome: string;
-          /** False when nothing was dialled: such an attempt does not count. */
-          counted: boolean;
-        } & (Next | Record<keyof Next, null>);
-      }
+    | { type: 'outbound.attempt_failed'; data: Failed }
     | { type: 'outbound.completed'; data: { callId: string; outcome: string } }
     | { type: 'outbound.failed' | 'outbound.timed_out' | 'outbound.cancelled'; data: { reason: string } }
   );

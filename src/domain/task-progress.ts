@@ -60,6 +60,12 @@ export function cancel(task: OutboundTask, reason: string | null): Fact[] {
 export const levelMs = 300_000;
 
 /**
+ * How long before it is due a task may be claimed, in milliseconds: what the claim takes is over when it is due, and it
+ * is dialled then, not sooner.
+ */
+export const leadMs = 100;
+
+/**
  * The order of dispatch: the smaller, the sooner. Whoever waits rises: a 10 that has been due for 45 minutes goes before
  * a 1 that becomes due now, so nobody starves however many urgent tasks arrive.
  */
@@ -135,7 +141,8 @@ export const isAttemptedBy = (task: OutboundTask, callId: string): boolean =>
 
 /** What follows from the end of an attempt: nothing more, another try, or why there is none. */
 export type Sequel =
-  { becomes: 'completed' } | ({ counted: boolean } & (({ becomes: 'scheduled' } & Next) | Ending));
+  | { becomes: 'completed' }
+  | ({ counted: boolean } & (({ becomes: 'scheduled'; isDead?: boolean } & Next) | Ending));
 
 /** Records how an attempt ended; what is heard of an earlier one, or too late, changes nothing. */
 export function endAttempt(
@@ -149,9 +156,8 @@ export function endAttempt(
     return [...run(task, callId), { type: 'outbound.completed', data: { callId, outcome } }];
   const { becomes, counted } = sequel;
   if (becomes === 'scheduled') {
-    const { nextAttemptAt, nextAttemptReason } = sequel;
-    const data = { callId, outcome, counted, nextAttemptAt, nextAttemptReason };
-    return [{ type: 'outbound.attempt_failed', data }];
+    const { becomes: _, ...rest } = sequel;
+    return [{ type: 'outbound.attempt_failed', data: { callId, outcome, ...rest } }];
   }
   const data = { callId, outcome, counted, nextAttemptAt: null, nextAttemptReason: null };
   return [

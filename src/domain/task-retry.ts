@@ -1,6 +1,7 @@
 import { dayAt, dayMs, stretchesOf } from './calendar.ts';
-import type { Call } from './call.ts';
-import type { ContactBlock, ContactDecision } from './consent.ts';
+import type { AttemptEnd } from './attempt-end.ts';
+import { chooseChannel, type Choice } from './channel.ts';
+import type { Channel, ContactBlock, ContactDecision } from './consent.ts';
 import { startOfAttempt, type OutboundTask } from './task.ts';
 import type { Next } from './task-fact.ts';
 import { passes, type Ending, type Sequel } from './task-progress.ts';
@@ -11,77 +12,42 @@ export interface Circumstances {
   now: Date;
   /** The zone of the person's clock. */
   zone: string;
-  /** What the gate would say at another time, as far as is known now. */
-  decisionAt(at: Date): ContactDecision;
+  /** What the gate would say at another time, as far as is known now; on another channel, where one is named. */
+  decisionAt(at: Date, channel?: Channel): ContactDecision;
+  /** What else the person may be tried on. */
+  choice: Omit<Choice, 'tried' | 'isOpen'>;
 }
 
-/** What the transport, who answered and what was achieved call for together. */
-type Verdict = 'done' | 'retry' | 'give up';
-
-/** What an agent says that was achieved, and what it calls for. */
-const achievements: Record<string, Verdict> = {
-  confirmed: 'done',
-  declined: 'done',
-  callback_requested: 'done', // the promise is a task of its own
-  left_message: 'done',
-  unresolved: 'retry',
-  opted_out: 'give up',
-  wrong_person: 'give up',
-};
-
-/** SIP answers of numbers that reach nobody, now or later, RFC 3261 21 and RFC 8197 (607). */
-const deadLines = new Set(['404', '410', '484', '604', '607'].map((code) => `failed_sip_${code}`));
-
-/** The three layers of an outcome, from the outside in: transport, who answered, what was achieved. */
-export function verdictOf(
-  call: Pick<Call, 'status' | 'endedReason' | 'answeredBy'>,
-  achieved: string | null,
-): Verdict {
-  switch (call.status) {
-    case 'COMPLETED':
-      if (achieved !== null) return achievements[achieved] ?? 'done';
-      if (call.answeredBy === 'FAX') return 'give up';
-      return call.answeredBy === 'MACHINE' ? 'retry' : 'done';
-    case 'FAILED': {
-      const reason = call.endedReason ?? '';
-      return deadLines.has(reason) || reason.startsWith('carrier_rejected') ? 'give up' : 'retry';
-    }
-    case 'CANCELED': // whoever took it back did not want it repeated
-      return 'give up';
-    default:
-      return 'retry';
-  }
-}
-
-/** How an attempt ended, in one word: the call's ended reason, and whether no person had answered. */
-export const outcomeOf = ({ endedReason, answeredBy }: Pick<Call, 'endedReason' | 'answeredBy'>): string =>
-  `${endedReason ?? 'unknown'}${answeredBy === 'MACHINE' || answeredBy === 'FAX' ? `_by_${answeredBy.toLowerCase()}` : ''}`;
-
-/** What follows from the end of an attempt. `isUntaken`: the carrier did not take it, and may take the next one. */
-export function sequelOf(
-  task: OutboundTask,
-  call: Pick<Call, 'status' | 'endedReason' | 'answeredBy' | 'outcome'> & { isUntaken: boolean },
-  circumstances: Circumstances,
-): Sequel {
-  const counted = !call.isUntaken;
-  const outcome = wordsOfOutcome(outcomeOf(call));
-  const verdict = call.isUntaken ? 'retry' : verdictOf(call, call.outcome ?? null);
-  if (verdict === 'done') return { becomes: 'completed' };
-  if (verdict === 'give up') return { becomes: 'failed', counted, reason: outcome };
-  if (counted && task.attempts >= task.maxAttempts) {
+/** What follows from the end of an attempt. */
+export function sequelOf(task: OutboundTask, end: AttemptEnd, circumstances: Circumstances): Sequel {
+  const counted = !end.isUntaken;
+  const outcome = wordsOfOutcome(end.outcome);
+  if (end.verdict === 'done') return { becomes: 'completed' };
+  const isDead = end.verdict === 'elsewhere' && !task.isChannelNamed;
+  if (end.verdict === 'give up' || (end.verdict === 'elsewhere' && task.isChannelNamed))
+    return { becomes: 'failed', counted, reason: outcome };
+  if (counted && task.attempts >= task.maxAttempts)
     return { becomes: 'failed', counted, reason: `${outcome}, and no attempts are left` };
-  }
   const waitMs = counted ? backoffMs(task) : untakenMs(task);
   const earliest = Math.max(circumstances.now.getTime() + waitMs, task.scheduledFor.getTime());
-  const plan = planFrom(task, new Date(earliest), {
+  const after = {
+    ...task,
+    tried: counted ? [...task.tried, end.channel] : task.tried,
+    deadChannels: isDead ? [...task.deadChannels, end.channel] : task.deadChannels,
+  };
+  const plan = planFrom(after, new Date(earliest), {
     ...circumstances,
     told: counted
       ? `attempt ${task.attempts} of ${task.maxAttempts}: ${outcome}`
-      : 'the carrier did not take the call',
+      : `the carrier did not take the ${nounOf[end.channel]}`,
     lastAt: counted ? startOfAttempt(task) : task.lastAttemptAt,
+    mayMove: counted,
   });
-  return 'becomes' in plan ? { counted, ...plan } : { becomes: 'scheduled', counted, ...plan };
+  const dead = isDead ? { isDead } : {};
+  return 'becomes' in plan ? { counted, ...plan } : { becomes: 'scheduled', counted, ...dead, ...plan };
 }
+
+const nounOf: Record<Channel, string> = { VOICE: 'call', VOICEMAIL: 'voicemail', TEXT: 'text' };
 
 /** What follows from the gate's no: when to ask again, or why there is no use in it. */
 export function afterBlock(
@@ -92,7 +58,7 @@ export function afterBlock(
   const told = wordsOfBlocks(decision.blocks);
   const isBusy = decision.blocks.some((reason) => busy.has(reason));
   const from = new Date(circumstances.now.getTime() + (isBusy ? busyMs : 0));
-  return planFrom(task, from, { ...circumstances, told, lastAt: task.lastAttemptAt });
+  return planFrom(task, from, { ...circumstances, told, lastAt: task.lastAttemptAt, mayMove: false });
 }
 
 /** Blocks by an attempt that is under way: it is over in minutes. */
@@ -107,13 +73,19 @@ interface Planning extends Circumstances {
   told: string;
   /** When the person was last attempted; null: not yet. */
   lastAt: Date | null | undefined;
+  /** Whether another channel is chosen in any case; else only where this one is closed for good. */
+  mayMove: boolean;
 }
 
 /** The first lawful time from an instant on, in another part of the day than the last attempt; or why there is none. */
 function planFrom(task: OutboundTask, from: Date, asked: Planning): Next | Ending {
-  const { decisionAt, zone, told, now } = asked;
-  const decision = decisionAt(from);
-  const forGood = decision.blocks.filter((reason) => !passes(reason));
+  const { zone, told, now } = asked;
+  const moved = moveOf(task, from, asked);
+  if (!moved && task.deadChannels.includes(task.channel))
+    return { becomes: 'failed', reason: `${told}, and no other channel reaches the patient` };
+  const channel = moved?.sender.channel ?? task.channel;
+  const decisionAt = (at: Date) => asked.decisionAt(at, channel);
+  const forGood = decisionAt(from).blocks.filter((reason) => !passes(reason));
   if (forGood.length > 0) return { becomes: 'failed', reason: wordsOfBlocks(forGood) };
   const until = task.validUntil?.getTime() ?? Infinity;
   const open = (at: Date) => {
@@ -133,9 +105,20 @@ function planFrom(task: OutboundTask, from: Date, asked: Planning): Next | Endin
     ...(from > now ? [`after ${wordsOfDuration(from.getTime() - now.getTime())}`] : []),
     ...(first > from ? ['when calls are allowed'] : []),
     ...(at > first ? ['at another time of day'] : []),
+    ...(moved ? [moved.why] : []),
   ];
   const nextAttemptReason = `${sentence(told)} Next try ${why.join(', ') || 'at once'}.`;
-  return { nextAttemptAt: at.toISOString(), nextAttemptReason };
+  return { nextAttemptAt: at.toISOString(), nextAttemptReason, ...moved?.sender };
+}
+
+/** The channel that a task is moved to; null: it stays on its own. */
+function moveOf(task: OutboundTask, from: Date, { choice, decisionAt, mayMove }: Planning) {
+  if (task.isChannelNamed) return null;
+  const isOpen = (channel: Channel) =>
+    !task.deadChannels.includes(channel) && decisionAt(from, channel).blocks.every(passes);
+  if (!mayMove && isOpen(task.channel)) return null;
+  const chosen = chooseChannel({ ...choice, tried: task.tried, isOpen });
+  return chosen?.sender.channel === task.channel ? null : chosen;
 }
 
 /**

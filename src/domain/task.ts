@@ -4,7 +4,7 @@ import type { CallOrigin } from './call.ts';
 import type { Channel, ContactDecision, Purpose } from './consent.ts';
 import { partialIndex, rowColumns, type Event } from './event.ts';
 import type { LocalWindow } from './hours.ts';
-import type { Dispatched, Fact, Next } from './task-fact.ts';
+import type { Dispatched, Fact, Failed, Never, Next } from './task-fact.ts';
 
 export const entityType = 'OUTBOUND_TASK';
 export const foldVersion = 1;
@@ -40,7 +40,14 @@ export const table = defineEntity({
     phone: p.text(),
     isPhoneNamed: p.boolean(),
     phoneFrom: p.text(),
+    /** Of the next attempt, or the one that is under way; once it is over, of the last. */
     channel: p.text().$type<Channel>(),
+    /** Whether the channel was named; else others are tried as well. */
+    isChannelNamed: p.boolean(),
+    /** The channels of the attempts that were counted, in order. */
+    tried: p.array().columnType('text[]').$type<Channel[]>(),
+    /** Those that do not reach the person at this number. */
+    deadChannels: p.array().columnType('text[]').$type<Channel[]>(),
     reason: p.text(),
     goal: p.text().nullable(),
     purpose: p.text().$type<Purpose>(),
@@ -135,6 +142,9 @@ export const blank = (id: string, workspaceId: string): OutboundTask => ({
   isPhoneNamed: false,
   phoneFrom: '',
   channel: 'VOICE',
+  isChannelNamed: false,
+  tried: [],
+  deadChannels: [],
   reason: '',
   goal: null,
   purpose: 'OTHER',
@@ -185,13 +195,8 @@ export function evolve(task: OutboundTask, event: Event<Fact>): OutboundTask {
       return dispatched(task, data);
     case 'outbound.running':
       return { ...task, status: 'RUNNING' };
-    case 'outbound.attempt_failed': {
-      const attempts = data.counted ? task.attempts : task.attempts - 1;
-      const untaken = data.counted ? 0 : task.untaken + 1;
-      const lastAttemptAt = data.counted ? startOfAttempt(task) : task.lastAttemptAt;
-      const again = { ...next(task, data), leaseUntil: null, status: 'SCHEDULED' as const };
-      return { ...again, attempts, untaken, lastAttemptAt, lastOutcome: data.outcome };
-    }
+    case 'outbound.attempt_failed':
+      return failed(task, data);
     case 'outbound.completed':
       return { ...over(task, 'COMPLETED'), lastOutcome: data.outcome };
     default:
@@ -212,11 +217,30 @@ const endings = {
   'outbound.cancelled': 'CANCELLED',
 } as const;
 
-const next = (task: OutboundTask, data: Next | Record<keyof Next, null>): OutboundTask => ({
+const next = (task: OutboundTask, data: Next | Never): OutboundTask => ({
   ...task,
+  channel: data.channel ?? task.channel,
+  phoneFrom: data.phoneFrom ?? task.phoneFrom,
   nextAttemptAt: data.nextAttemptAt === null ? null : new Date(data.nextAttemptAt),
   nextAttemptReason: data.nextAttemptReason,
 });
+
+function failed(task: OutboundTask, data: Failed): OutboundTask {
+  const { counted, isDead, outcome } = data;
+  const tried = counted ? [...task.tried, task.channel] : task.tried;
+  const deadChannels = isDead ? [...task.deadChannels, task.channel] : task.deadChannels;
+  return {
+    ...next(task, data),
+    status: 'SCHEDULED',
+    leaseUntil: null,
+    attempts: counted ? task.attempts : task.attempts - 1,
+    untaken: counted ? 0 : task.untaken + 1,
+    tried,
+    deadChannels,
+    lastAttemptAt: counted ? startOfAttempt(task) : (task.lastAttemptAt ?? null),
+    lastOutcome: outcome,
+  };
+}
 
 const over = (task: OutboundTask, status: TaskStatus): OutboundTask => ({
   ...task,

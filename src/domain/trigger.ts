@@ -19,7 +19,8 @@ export type TriggerKind = (typeof kinds)[number];
 
 /** The task to create; reason, goal and scheduleAt may hold placeholders. */
 export interface Action {
-  channel: Channel;
+  /** Null: the one that is likely to reach the person, and others after failed attempts. */
+  channel: Channel | null;
   purpose: Purpose;
   reason: string;
   goal: string | null;

@@ -1,6 +1,7 @@
 import { defineEntity, p, type InferEntity } from '@mikro-orm/core';
+import type { Channel } from './consent.ts';
 import type { Policy } from './gate.ts';
-import { isAllowed } from './phone.ts';
+import { isAllowed, isOfTheUnitedStates } from './phone.ts';
 import { InputRefusal } from './refusal.ts';
 
 /** A tenant: nobody in one sees anything of another. */
@@ -73,6 +74,8 @@ export const scopes = [
   'campaigns:write',
   'triggers:read',
   'triggers:write',
+  'voicemails:read',
+  'voicemails:write',
   'events:read',
   'workspace:read',
   'workspace:write',
@@ -106,6 +109,11 @@ export const services = defineEntity({
 /** One service. */
 export interface Service extends InferEntity<typeof services> {}
 
+/** How far a number is registered as a sender of voicemails with the vendor; UNKNOWN: nobody has said. */
+export const senderStates = ['UNKNOWN', 'PENDING', 'REGISTERED', 'REJECTED'] as const;
+/** One of `senderStates`. */
+export type SenderState = (typeof senderStates)[number];
+
 /** A caller ID of ours. */
 export const phoneNumbers = defineEntity({
   name: 'PhoneNumber',
@@ -118,6 +126,7 @@ export const phoneNumbers = defineEntity({
     active: p.boolean(),
     voice: p.boolean(),
     text: p.boolean(),
+    voicemailSender: p.text().$type<SenderState>(),
     serviceId: p.uuid().nullable(),
     createdAt: p.datetime(),
   },
@@ -125,6 +134,26 @@ export const phoneNumbers = defineEntity({
 });
 /** One of our numbers. */
 export interface PhoneNumber extends InferEntity<typeof phoneNumbers> {}
+
+/** Whether a number may leave voicemails: one of the United States, with voice, that the vendor has not turned away. */
+export const mayLeaveVoicemail = ({ phone, active, voice, voicemailSender }: PhoneNumber): boolean =>
+  active &&
+  voice &&
+  isOfTheUnitedStates(phone) &&
+  voicemailSender !== 'PENDING' &&
+  voicemailSender !== 'REJECTED';
+
+/** What a number can send on. */
+export const channelsOf = (number: PhoneNumber): Set<Channel> =>
+  new Set(
+    !number.active
+      ? []
+      : [
+          ...(number.voice ? ['VOICE' as const] : []),
+          ...(number.text ? ['TEXT' as const] : []),
+          ...(mayLeaveVoicemail(number) ? ['VOICEMAIL' as const] : []),
+        ],
+  );
 
 /** A purpose of calling with the numbers that serve it. */
 export const useCases = defineEntity({
@@ -134,7 +163,7 @@ export const useCases = defineEntity({
     workspaceId: p.uuid().primary(),
     id: p.uuid().primary(),
     name: p.text(),
-    channel: p.text().$type<'VOICE' | 'TEXT' | 'VOICEMAIL'>(),
+    channel: p.text().$type<Channel>(),
     numberIds: p.array().columnType('uuid[]').$type<string[]>(),
     createdAt: p.datetime(),
   },
@@ -162,6 +191,19 @@ export interface IdempotencyKey extends InferEntity<typeof idempotencyKeys> {}
 
 /** How long an idempotency key is remembered: 24 hours. */
 export const idempotencyMs = 86_400_000;
+
+/** What a workspace signs with what it hands out, such as links to recordings: made at the first one. */
+export const signingKeys = defineEntity({
+  name: 'SigningKey',
+  tableName: 'signing_key',
+  properties: {
+    workspaceId: p.uuid().primary(),
+    /** Hex, 256 random bits. */
+    secret: p.text(),
+  },
+});
+/** One workspace's. */
+export interface SigningKey extends InferEntity<typeof signingKeys> {}
 
 /** Requests of one key in its current minute. Unlogged: after a crash a minute starts anew. */
 export const requestWindows = defineEntity({

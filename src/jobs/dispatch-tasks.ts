@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Attempts } from '../attempt.ts';
 import type { RunningClock } from '../clock.ts';
+import { leadMs } from '../domain/task-progress.ts';
 import type { Stream } from '../stream.ts';
 
 /** What dispatching needs. */
@@ -26,6 +27,9 @@ const wakers = new Set([
 /** How soon what is due and held by somebody else is asked for again, in milliseconds; doubles up to the longest. */
 const heldMs = 20;
 const heldLongestMs = 1_000;
+
+/** How soon before the next instant something is claimed, in milliseconds: with less than the lead, others come with it. */
+const wakeMs = leadMs / 2;
 
 /** How soon dispatching begins anew after a failure, in milliseconds. */
 const failedMs = 1_000;
@@ -75,8 +79,8 @@ export function openDispatcher({ attempts, stream, clock, log }: Tools) {
     const next = await attempts.nextDueAt();
     if (!next) return 0;
     const inMs = next.getTime() - clock.now().getTime();
-    if (inMs > 0) {
-      arm(inMs);
+    if (inMs > wakeMs) {
+      arm(inMs - wakeMs);
       return 0;
     }
     const { dispatched, blocked, againMs } = await attempts.dispatch(later);
@@ -85,7 +89,7 @@ export function openDispatcher({ attempts, stream, clock, log }: Tools) {
     if (againMs > 0) pauseFor(againMs);
     else if (done > 0) isWanted = true;
     // What is due and was not claimed is in somebody else's hands, or has no line: it is asked for less and less often.
-    else arm(Math.min(heldLongestMs, heldMs * 2 ** (idle - 1)));
+    else arm(Math.max(inMs, Math.min(heldLongestMs, heldMs * 2 ** (idle - 1))));
     return done;
   }
 

@@ -9,6 +9,7 @@ import { openDispatcher, type Dispatcher } from './dispatch-tasks.ts';
 import { enqueueDeliveries } from './enqueue-deliveries.ts';
 import { matchEvents } from './match-events.ts';
 import { nextSweep, sweepCalls, type Sweep } from './sweep-calls.ts';
+import { nextVoicemailSweep, sweepVoicemails } from './sweep-voicemails.ts';
 import { nextTimeOut, timeOutTasks } from './time-out-tasks.ts';
 import type { RunningClock } from '../clock.ts';
 import type { Deliveries } from '../delivery.ts';
@@ -72,6 +73,7 @@ const onTheClock: Record<string, ClockJob> = {
   },
   'time-out-tasks': { rule: '*/10 * * * * *', nextAt: nextTimeOut, run: timeOutTasks },
   'sweep-calls': { rule: '* * * * * *', nextAt: nextSweep, run: sweepCalls },
+  'sweep-voicemails': { rule: '*/5 * * * * *', nextAt: nextVoicemailSweep, run: sweepVoicemails },
 };
 
 /** What happens on the stream, for as long as the process lives. */

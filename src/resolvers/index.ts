@@ -11,6 +11,7 @@ import './policy.ts';
 import './subscription.ts';
 import './task.ts';
 import './trigger.ts';
+import './voicemail.ts';
 import './workspace.ts';
 import { builder } from '../schema/builder.ts';
 

@@ -35,7 +35,7 @@ const PromiseInput = builder.inputType('PromiseInput', {
     at: t.field({ type: 'DateTime', required: true, description: 'An instant that has been is now.' }),
     reason: t.string({ required: true, description: '1-256 characters.' }),
     goal: t.string({ description: "At most 2,000 characters; left out: the call's own." }),
-    channel: t.field({ type: Channel, description: 'Left out: VOICE.' }),
+    channel: t.field({ type: Channel, description: 'Left out: the one that is likely to reach the person.' }),
   }),
 });
 

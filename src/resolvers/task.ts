@@ -41,7 +41,11 @@ const ScheduleTaskInput = builder.inputType('ScheduleTaskInput', {
       type: 'E164',
       description: "Left out: the patient's own number, also when it changes.",
     }),
-    channel: t.field({ type: Channel, description: 'Left out: VOICE. No other channel has a sender yet.' }),
+    channel: t.field({
+      type: Channel,
+      description:
+        'Left out: the one that the patient prefers, else one that has reached them before, else a call; after a failed attempt another one.',
+    }),
     reason: t.string({ required: true, description: '1-256 characters.' }),
     goal: t.string({ description: 'At most 2,000 characters.' }),
     purpose: t.field({ type: Purpose, description: 'Left out: OTHER.' }),

@@ -18,7 +18,10 @@ const TriggerActionInput = builder.inputType('TriggerActionInput', {
   description:
     'The task to create. reason, goal and scheduleAt may hold {{event.data.path}} and {{patient.path}}.',
   fields: (t) => ({
-    channel: t.field({ type: Channel, description: 'Left out: VOICE.' }),
+    channel: t.field({
+      type: Channel,
+      description: 'Left out: what is likely to reach the patient, and others after failed attempts.',
+    }),
     purpose: t.field({ type: Purpose, description: 'Left out: OTHER.' }),
     reason: t.string({ required: true, description: '1-256 characters.' }),
     goal: t.string({ description: 'At most 2,000 characters.' }),

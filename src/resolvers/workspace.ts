@@ -6,7 +6,7 @@ import { builder } from '../schema/builder.ts';
 import { Channel } from '../schema/contact.ts';
 import { answering } from '../schema/error.ts';
 import { checked, optional, phone, text, uuid } from '../schema/input.ts';
-import { ApiKey, PhoneNumber, Service, UseCase, Workspace } from '../schema/workspace.ts';
+import { ApiKey, PhoneNumber, SenderState, Service, UseCase, Workspace } from '../schema/workspace.ts';
 
 const name = text(1, 100);
 
@@ -103,6 +103,11 @@ const PhoneNumberInput = builder.inputType('PhoneNumberInput', {
     label: t.string({ description: 'At most 100 characters.' }),
     voice: t.boolean({ description: 'Can place calls; left out: true.' }),
     text: t.boolean({ description: 'Can send texts; left out: false.' }),
+    voicemailSender: t.field({
+      type: SenderState,
+      description:
+        'How far the vendor of voicemails knows it as a sender; left out: as before, at first UNKNOWN.',
+    }),
     serviceId: t.id(),
   }),
 });
@@ -112,6 +117,7 @@ const numberRules = z.object({
   voice: optional(z.boolean()).transform((value) => value ?? true),
   text: optional(z.boolean()).transform((value) => value ?? false),
   serviceId: optional(uuid),
+  voicemailSender: optional(z.enum(rows.senderStates)),
 });
 
 const WorkspaceResult = answering('WorkspaceResult', WorkspacePayload, InputRefusal);

@@ -92,11 +92,7 @@ export const whole = (least: number, most: number, other: number) => {
 };
 
 /** The channel of a task; left out: VOICE. */
-export const taskChannel = optional(z.enum(channels))
-  .transform((channel) => channel ?? 'VOICE')
-  .refine((channel) => channel === 'VOICE', {
-    error: 'Texts and voicemails cannot be scheduled yet: give VOICE.',
-  });
+export const taskChannel = optional(z.enum(channels));
 
 /** A key of at most 128 characters that its sender makes up. */
 export const idempotencyKey = optional(text(1, 128));

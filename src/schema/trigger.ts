@@ -13,7 +13,12 @@ const TriggerRunStatus = builder.enumType('TriggerRunStatus', { values: statuses
 const TriggerAction = builder.objectRef<ActionRow>('TriggerAction').implement({
   description: 'The task to create; strings may hold {{event.data.path}} and {{patient.path}}.',
   fields: (t) => ({
-    channel: t.expose('channel', { type: Channel }),
+    channel: t.field({
+      type: Channel,
+      description:
+        'VOICE also where none was named: then it is chosen for each patient, and changes after failed attempts.',
+      resolve: ({ channel }) => channel ?? 'VOICE',
+    }),
     purpose: t.expose('purpose', { type: Purpose }),
     reason: t.exposeString('reason'),
     goal: t.exposeString('goal', { nullable: true }),

@@ -1,4 +1,4 @@
-import type * as rows from '../domain/workspace.ts';
+import * as rows from '../domain/workspace.ts';
 import { builder } from './builder.ts';
 import { Channel, LocalWindow } from './contact.ts';
 
@@ -65,6 +65,7 @@ export const Service = builder.objectRef<rows.Service>('Service').implement({
   }),
 });
 
+export const SenderState = builder.enumType('SenderState', { values: rows.senderStates });
 export const PhoneNumber = builder.objectRef<rows.PhoneNumber>('PhoneNumber');
 export const UseCase = builder.objectRef<rows.UseCase>('UseCase');
 
@@ -77,6 +78,11 @@ PhoneNumber.implement({
     active: t.exposeBoolean('active'),
     voice: t.exposeBoolean('voice'),
     text: t.exposeBoolean('text'),
+    voicemailSender: t.expose('voicemailSender', {
+      type: SenderState,
+      description:
+        'How far the vendor of voicemails knows it as a sender. PENDING and REJECTED ones leave none.',
+    }),
     service: t.field({
       type: Service,
       nullable: true,

@@ -1,4 +1,5 @@
 import { ApiError } from './errors.ts';
+import { isE164, isWebhookUrl } from './form.ts';
 
 /** A URL of the customer's and how to ask it. Default method POST. */
 export interface Target {
@@ -101,17 +102,10 @@ function readNumbers(form: URLSearchParams): { to: string; from: string } {
   return { to, from };
 }
 
-function isE164(number: string): boolean {
-  return /^\+[1-9]\d{6,14}$/.test(number);
-}
-
 function readTarget(form: URLSearchParams, name: string, methodName: string): Target | null {
   const url = form.get(name);
   if (!url) return null;
-  const parsed = URL.canParse(url) ? new URL(url) : null;
-  const isHttp = parsed?.protocol === 'http:' || parsed?.protocol === 'https:';
-  if (!isHttp || parsed.hostname.includes('_'))
-    throw new ApiError(21205, `${name} is not a valid URL: ${url}`);
+  if (!isWebhookUrl(url)) throw new ApiError(21205, `${name} is not a valid URL: ${url}`);
   const method = form.get(methodName)?.toUpperCase() ?? 'POST';
   if (method !== 'GET' && method !== 'POST') throw new ApiError(21209, `Invalid ${methodName}: ${method}`);
   return { url, method };

@@ -2,24 +2,9 @@ import { randomBytes } from 'node:crypto';
 
 import { announceEnd } from './callbacks.ts';
 import type { CallOrder, TwimlSource } from './call-order.ts';
-import type { Ledger } from './ledger.ts';
 import type { Verdict } from './machine-detection.ts';
-import type { Pace } from './pace.ts';
-import { lineOf, type Line, type Person } from './people.ts';
-import type { WebhookSender } from './webhook.ts';
-
-/** What a call needs of the carrier around it. */
-export interface Network {
-  readonly accountSid: string;
-  /** What the wall clock says. */
-  readonly now: () => Date;
-  readonly pace: Pace;
-  readonly ledger: Ledger;
-  readonly sender: WebhookSender;
-  /** Who is there this time; each call of it counts as one more dial of the number. */
-  readonly meet: (number: string) => Person;
-  readonly log: (line: string) => void;
-}
+import type { Network } from './network.ts';
+import { lineOf, type Line } from './people.ts';
 
 /** Twilio's statuses of the resource; `initiated` exists only in callbacks. */
 type CallStatus = 'queued' | 'ringing' | 'in-progress' | EndStatus;

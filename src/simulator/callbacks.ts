@@ -1,9 +1,12 @@
-import type { Call, Ending, Network } from './call.ts';
+import type { Call, Ending } from './call.ts';
 import type { Target } from './call-order.ts';
-import type { LedgerLine } from './ledger.ts';
+import { deliver } from './callback-order.ts';
+import { enterTry, type LedgerLine } from './ledger.ts';
 import type { Verdict } from './machine-detection.ts';
+import type { Network } from './network.ts';
+import { placeOf } from './places.ts';
 import { rfc2822 } from './resource.ts';
-import type { Reply } from './webhook.ts';
+import type { Reply } from './http-client.ts';
 
 /** Tells the customer that the call has come so far, if that was asked for; the number is counted either way. */
 export function announce(
@@ -66,16 +69,6 @@ export function voiceParams(call: Call, network: Network, status: string): Recor
   };
 }
 
-function placeOf(prefix: string, number: string): Record<string, string> {
-  const country = number.startsWith('+1') ? 'US' : '';
-  return {
-    [`${prefix}City`]: '',
-    [`${prefix}State`]: '',
-    [`${prefix}Zip`]: '',
-    [`${prefix}Country`]: country,
-  };
-}
-
 /** A request to the customer about a call, and how it is entered in the ledger. */
 export interface Question {
   readonly kind: LedgerLine['kind'];
@@ -95,14 +88,9 @@ export function ask(call: Call, network: Network, { kind, target, params }: Ques
     ...(params.CallStatus !== undefined && { status: params.CallStatus }),
     ...(params.SequenceNumber !== undefined && { sequence: Number(params.SequenceNumber) }),
   };
-  return network.sender.send({ ...target, params }, (url) => {
-    const entry = network.ledger.enter({ ...about, url, params, accepted: false });
-    return (reply) => {
-      if ('failure' in reply) return;
-      entry.httpStatus = reply.status;
-      entry.accepted = reply.status >= 200 && reply.status < 300;
-    };
-  });
+  return network.sender.send({ ...target, params, service: 'voice' }, (url) =>
+    enterTry(network.ledger, { ...about, url, params }),
+  );
 }
 
 interface Announcement {
@@ -123,28 +111,8 @@ function post(call: Call, network: Network, { status, event, extra }: Announceme
   const target = call.order.statusCallback;
   const isWanted = target !== null && call.order.events.has(event);
   if (isWanted) {
-    deliver(call, event, () => ask(call, network, { kind: 'callback', target, params }));
+    const send = () => ask(call, network, { kind: 'callback', target, params });
+    deliver(call, send, { isLast: event === 'completed' });
   }
   if (isWanted || status === 'in-progress') void call.posts.then(() => call.heard.resolve());
-}
-
-/** Delivers one after another, so that only the lines that are there for it disturb the order. */
-function deliver(call: Call, event: string, send: () => Promise<unknown>): void {
-  function enqueue(): void {
-    call.posts = call.posts.then(send);
-  }
-  switch (call.line.callbacks) {
-    case 'none':
-      return;
-    case 'last first':
-      call.heldBack.unshift(enqueue);
-      if (event === 'completed') for (const next of call.heldBack.splice(0)) next();
-      return;
-    case 'twice':
-      enqueue();
-      enqueue();
-      return;
-    default:
-      enqueue();
-  }
 }

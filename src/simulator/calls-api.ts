@@ -1,32 +1,16 @@
-import { finish, isOver, newCall, type Call, type Network } from './call.ts';
-import { listCalls, type ListRequest } from './call-list.ts';
+import { finish, isOver, newCall, type Call } from './call.ts';
+import { listCalls } from './call-list.ts';
 import { readChanges, readOrder, readSource } from './call-order.ts';
 import type { DialQueue } from './dial-queue.ts';
 import { ApiError, notFound } from './errors.ts';
-import type { LedgerLine } from './ledger.ts';
+import { flat } from './form.ts';
+import { answerOn, orRefused } from './intake.ts';
 import { limitTime, live } from './life.ts';
+import type { Network } from './network.ts';
 import { lineOf } from './people.ts';
 import { magicRefusal, refusal } from './refusals.ts';
+import type { Answer, ResourceApi } from './resource-api.ts';
 import { callResource } from './resource.ts';
-
-/** What the API answers. */
-export interface Answer {
-  readonly status: number;
-  readonly body?: unknown;
-  /** True: the connection breaks instead, after everything was done. */
-  readonly isLost?: boolean;
-}
-
-/** Twilio's Calls resource. Every method throws the ApiError that Twilio answers. */
-export interface CallsApi {
-  create(form: URLSearchParams): Promise<Answer>;
-  fetch(sid: string, path: string): Answer;
-  list(request: ListRequest): Answer;
-  update(sid: string, path: string, form: URLSearchParams): Answer;
-  remove(sid: string, path: string): Answer;
-  /** Drops every call without another word, and waits until nothing of them is left. */
-  close(): Promise<void>;
-}
 
 /** What the resource remembers between requests. */
 interface Office {
@@ -42,7 +26,7 @@ interface Office {
 }
 
 /** The Calls resource of an account, with no calls yet. */
-export function openCallsApi(network: Network, queue: DialQueue): CallsApi {
+export function openCallsApi(network: Network, queue: DialQueue): ResourceApi {
   const office: Office = {
     network,
     queue,
@@ -72,8 +56,10 @@ export function openCallsApi(network: Network, queue: DialQueue): CallsApi {
 async function create(office: Office, form: URLSearchParams): Promise<Answer> {
   const { network } = office;
   const about = { kind: 'create', to: form.get('To') ?? '', from: form.get('From') ?? '' } as const;
-  const call = entered(office, { ...about, callSid: null, params: flat(form) }, () => accept(office, form));
-  const answer = answerOf(call, network);
+  const call = orRefused(network.ledger, { ...about, callSid: null, params: flat(form) }, () =>
+    accept(office, form),
+  );
+  const answer = answerOn(call.line, callResource(call, network.accountSid));
   network.ledger.enter({
     ...about,
     callSid: call.sid,
@@ -84,25 +70,6 @@ async function create(office: Office, form: URLSearchParams): Promise<Answer> {
   });
   if (call.line.answer === 'after first callback') await call.heard.promise;
   return answer;
-}
-
-function answerOf(call: Call, network: Network): Answer {
-  const unavailable = refusal(20503, call.order.to, call.order.from);
-  return call.line.answer === 'unavailable'
-    ? { status: unavailable.status, body: unavailable.body() }
-    : { status: 201, body: callResource(call, network.accountSid), isLost: call.line.answer === 'lost' };
-}
-
-/** Does what was asked, and enters it in the ledger if that is refused. */
-function entered<T>(office: Office, about: Omit<LedgerLine, 'accepted'>, work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    if (error instanceof ApiError) {
-      office.network.ledger.enter({ ...about, accepted: false, code: error.code, httpStatus: error.status });
-    }
-    throw error;
-  }
 }
 
 function accept(office: Office, form: URLSearchParams): Call {
@@ -132,7 +99,7 @@ function update(office: Office, call: Call, form: URLSearchParams): Answer {
   const { network } = office;
   const { to, from } = call.order;
   const about = { kind: 'update', callSid: call.sid, to, from, params: flat(form) } as const;
-  entered(office, { ...about, status: call.status }, () => change(office, call, form));
+  orRefused(network.ledger, { ...about, status: call.status }, () => change(office, call, form));
   network.ledger.enter({ ...about, status: call.status, accepted: true, httpStatus: 200 });
   return { status: 200, body: callResource(call, network.accountSid) };
 }
@@ -186,9 +153,4 @@ async function close(office: Office): Promise<void> {
   }
   await Promise.all(office.lives);
   await Promise.all(Array.from(office.calls.values(), (call) => call.posts));
-}
-
-/** The form as an object; repeated keys are joined by spaces. */
-function flat(form: URLSearchParams): Record<string, string> {
-  return Object.fromEntries(Array.from(form.keys(), (name) => [name, form.getAll(name).join(' ')]));
 }

@@ -1,17 +1,20 @@
-import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { text } from 'node:stream/consumers';
 
 import { openClock, type RunningClock } from '../clock.ts';
-import { openCallsApi, type Answer, type CallsApi } from './calls-api.ts';
-import type { Network } from './call.ts';
+import { openCallsApi } from './calls-api.ts';
+import { serve } from './desk.ts';
 import { openDialQueue } from './dial-queue.ts';
-import { ApiError, notAuthenticated, notFound } from './errors.ts';
+import { ApiError } from './errors.ts';
+import { openHttpClient } from './http-client.ts';
 import { openLedger, type LedgerEntry } from './ledger.ts';
+import { openMessagesApi } from './messages-api.ts';
+import type { Network } from './network.ts';
 import { paceOf } from './pace.ts';
 import { personAt } from './people.ts';
+import { openVendorAccount } from './vendor-account.ts';
+import { openVoicemailVendor } from './voicemail-vendor.ts';
 import { openWebhookSender } from './webhook.ts';
 
 /** How a simulated carrier is set up. */
@@ -32,48 +35,64 @@ export interface CarrierOptions {
   readonly clock?: RunningClock;
   /** Dates of another source than the clock. */
   readonly now?: () => Date;
+  /** Where people's texts to any number of the account go (SmsUrl), and in its fragment how. Default: nowhere. */
+  readonly messageUrl?: string;
+  /** `x-key` and `x-secret` at the voicemail vendor. Default: any. */
+  readonly voicemailKey?: string;
+  readonly voicemailSecret?: string;
+  /** Where the vendor's signed webhooks go. Default: nowhere. */
+  readonly voicemailWebhookUrl?: string;
+  /** What they are signed with. Default: `simulated-webhook-secret`. */
+  readonly voicemailWebhookSecret?: string;
   /** Takes one line for what goes wrong. Default: nobody. */
   readonly log?: (line: string) => void;
 }
 
 /** A simulated carrier that is running. */
 export interface Carrier {
-  /** `http://host:port`, to be used as the API's base URL. */
+  /** `http://host:port`, to be used as the API's base URL; the voicemail vendor's is `/voicemail` below it. */
   readonly url: string;
   readonly port: number;
   /** Everything it was asked and asked back so far, oldest first; also `GET /ledger`. */
   ledger(): LedgerEntry[];
+  /** Where people's texts go from now on. */
+  messagesTo(url: string): void;
+  /** Where the voicemail vendor's signed webhooks go from now on. */
+  voicemailWebhooksTo(url: string): void;
   /** Stops in the middle of whatever goes on; calls just fall silent. */
   close(): Promise<void>;
 }
 
 /**
- * Starts an HTTP server that is Twilio's voice API (2010-04-01) to the official SDK and to signed webhooks.
- * Who answers which number is in people.ts.
+ * Starts an HTTP server that is Twilio's voice and text API (2010-04-01) to the official SDK and to signed webhooks,
+ * and a voicemail vendor's (Drop Cowboy v2) below /voicemail. Who answers which number is in people.ts, texters.ts
+ * and mailboxes.ts.
  */
 export async function startCarrier(options: CarrierOptions): Promise<Carrier> {
   const clock = options.clock ?? openClock();
   const network = networkOf(options, clock);
   const refuseWhenFull = () => new ApiError(22005, 'Call queue is full');
   const queue = openDialQueue({ clock, callsPerSecond: options.callsPerSecond, refuseWhenFull });
-  const api = openCallsApi(network, queue);
-  const server = http.createServer((request, response) => {
-    void serve({ options, network, api }, request, response);
-  });
-  // Longer than any client keeps a connection, so that a request never meets one that is just being closed.
-  server.keepAliveTimeout = 75_000;
-  const host = options.host ?? '127.0.0.1';
-  server.listen(options.port, host);
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
+  const calls = openCallsApi(network, queue);
+  const messages = openMessagesApi(network, options.messageUrl);
+  const account = accountOf(options);
+  const vendor = openVoicemailVendor(network, account);
+  const { authToken } = options;
+  const resources = { Calls: calls, Messages: messages };
+  const desk = { authToken, network, resources, inbox: messages.inbox, vendor };
+  const server = http.createServer((request, response) => void serve(desk, request, response));
+  const { url, port } = await listen(server, options);
   return {
-    url: `http://${host}:${port}`,
+    url,
     port,
     ledger: () => [...network.ledger.entries],
+    messagesTo: messages.inbox.messagesTo,
+    voicemailWebhooksTo: (webhookUrl) => void (account.webhookUrl = webhookUrl),
     close: async () => {
       queue.close();
       network.sender.close();
-      await api.close();
+      await Promise.all([calls.close(), messages.close(), vendor.close()]);
+      network.client.close();
       const closed = once(server, 'close');
       server.close();
       server.closeAllConnections();
@@ -82,11 +101,30 @@ export async function startCarrier(options: CarrierOptions): Promise<Carrier> {
   };
 }
 
+async function listen(server: http.Server, { host = '127.0.0.1', port: wanted }: CarrierOptions) {
+  // Longer than any client keeps a connection, so that a request never meets one that is just being closed.
+  server.keepAliveTimeout = 75_000;
+  server.listen(wanted, host);
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  return { url: `http://${host}:${port}`, port };
+}
+
+function accountOf(options: CarrierOptions) {
+  return openVendorAccount({
+    key: options.voicemailKey,
+    secret: options.voicemailSecret,
+    webhookUrl: options.voicemailWebhookUrl,
+    webhookSecret: options.voicemailWebhookSecret ?? 'simulated-webhook-secret',
+  });
+}
+
 function networkOf(
   { accountSid, authToken, pace, now = () => clock.now(), log }: CarrierOptions,
   clock: RunningClock,
 ): Network {
   const sender = openWebhookSender(authToken);
+  const client = openHttpClient();
   const dials = new Map<string, number>();
   return {
     accountSid,
@@ -95,6 +133,7 @@ function networkOf(
     ledger: openLedger(now),
     // The clock does not move on while the customer has not answered.
     sender: { ...sender, send: (...webhook) => clock.busy(sender.send(...webhook)) },
+    client: { ...client, ask: (...request) => clock.busy(client.ask(...request)) },
     meet: (number) => {
       const attempt = (dials.get(number) ?? 0) + 1;
       dials.set(number, attempt);
@@ -102,81 +141,4 @@ function networkOf(
     },
     log: log ?? (() => undefined),
   };
-}
-
-interface Desk {
-  readonly options: CarrierOptions;
-  readonly network: Network;
-  readonly api: CallsApi;
-}
-
-async function serve(
-  desk: Desk,
-  request: http.IncomingMessage,
-  response: http.ServerResponse,
-): Promise<void> {
-  try {
-    const answer = await answerTo(desk, request);
-    if (answer.isLost) response.destroy();
-    else send(response, answer.status, answer.body);
-  } catch (error) {
-    if (!(error instanceof ApiError)) desk.network.log(`request ${request.url} broke: ${String(error)}`);
-    const known =
-      error instanceof ApiError ? error : new ApiError(20500, 'An internal server error has occurred');
-    send(response, known.status, known.body());
-  }
-}
-
-function send(response: http.ServerResponse, status: number, body?: unknown): void {
-  response.writeHead(status, {
-    'content-type': 'application/json; charset=utf-8',
-    'twilio-request-id': `RQ${randomBytes(16).toString('hex')}`,
-    ...(status === 401 && { 'www-authenticate': 'Basic realm="Twilio API"' }),
-  });
-  response.end(body === undefined ? undefined : JSON.stringify(body));
-}
-
-async function answerTo(desk: Desk, request: http.IncomingMessage): Promise<Answer> {
-  const { pathname, searchParams } = new URL(request.url ?? '/', 'http://carrier');
-  if (pathname === '/health') return { status: 200, body: { status: 'ok' } };
-  if (pathname === '/ledger') return { status: 200, body: desk.network.ledger.entries };
-  const form = new URLSearchParams(await text(request));
-  authenticate(desk.options, request.headers.authorization);
-  const route = /^\/2010-04-01\/Accounts\/([^/]+)\/Calls(?:\/([^/]+))?\.json$/.exec(pathname);
-  const [, accountSid, callSid] = route ?? [];
-  if (accountSid !== desk.options.accountSid) throw notFound(pathname);
-  const action = `${request.method} ${callSid === undefined ? 'all' : 'one'}`;
-  return await act(desk.api, action, { path: pathname, query: searchParams, form, sid: callSid ?? '' });
-}
-
-interface Asked {
-  readonly path: string;
-  readonly query: URLSearchParams;
-  readonly form: URLSearchParams;
-  readonly sid: string;
-}
-
-function act(api: CallsApi, action: string, { path, query, form, sid }: Asked): Answer | Promise<Answer> {
-  switch (action) {
-    case 'POST all':
-      return api.create(form);
-    case 'GET all':
-      return api.list({ path, query });
-    case 'GET one':
-      return api.fetch(sid, path);
-    case 'POST one':
-      return api.update(sid, path, form);
-    case 'DELETE one':
-      return api.remove(sid, path);
-    default:
-      throw new ApiError(20004, 'Method not allowed');
-  }
-}
-
-function authenticate({ accountSid, authToken }: CarrierOptions, header: string | undefined): void {
-  const [, encoded = ''] = /^Basic (.+)$/i.exec(header ?? '') ?? [];
-  const [name = '', ...secret] = Buffer.from(encoded, 'base64').toString('utf8').split(':');
-  if (name === '') throw notAuthenticated('nothing');
-  if (name !== accountSid) throw notAuthenticated('wrong name');
-  if (secret.join(':') !== authToken) throw notAuthenticated('wrong secret');
 }

@@ -1,6 +1,7 @@
-import type { Call, Network } from './call.ts';
+import type { Call } from './call.ts';
 import type { Target, TwimlSource } from './call-order.ts';
 import { loadDocument } from './document.ts';
+import type { Network } from './network.ts';
 import type { Person } from './people.ts';
 import type { Verb } from './twiml.ts';
 

@@ -1,8 +1,9 @@
 import { ask, verdictParams, voiceParams } from './callbacks.ts';
-import type { Call, Network } from './call.ts';
+import type { Call } from './call.ts';
 import type { Target, TwimlSource } from './call-order.ts';
+import type { Network } from './network.ts';
 import { parseTwiml, type Verb } from './twiml.ts';
-import type { Reply } from './webhook.ts';
+import type { Reply } from './http-client.ts';
 
 /** TwiML to perform. */
 export interface Document {

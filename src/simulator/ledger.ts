@@ -1,14 +1,33 @@
+import type { Reply } from './http-client.ts';
+
+/** What came in, and what went out with one entry for each try. */
+type LedgerKind = CallKind | TextKind | VoicemailKind;
+
+/** A create or update of a call; its status callback, TwiML request, verdict of machine detection. */
+type CallKind = 'create' | 'update' | 'callback' | 'twiml' | 'amd';
+
+/** A create or update of a text; its status callback; a text of a person's, told to the customer. */
+type TextKind = 'text' | 'text-update' | 'text-callback' | 'text-received';
+
+/** A voicemail that was asked for; its audio fetched; its result, unsigned, and as a signed webhook. */
+type VoicemailKind = 'drop' | 'drop-audio' | 'drop-callback' | 'drop-webhook';
+
 /** One thing that the carrier was asked or that it asked back; `GET /ledger` lists them in order. */
 export interface LedgerEntry {
   /** When, by the carrier's wall clock, ISO 8601 in UTC. */
   readonly at: string;
-  /** A create or update that came in; a status callback, TwiML request or AMD verdict that went out, one entry for each try. */
-  readonly kind: 'create' | 'update' | 'callback' | 'twiml' | 'amd';
-  /** Null for a create that was refused. */
+  readonly kind: LedgerKind;
+  /** Null for a create that was refused, and for what is about no call. */
   readonly callSid: string | null;
+  /** Of a text; absent for a create that was refused. */
+  readonly messageSid?: string;
+  /** The vendor's `message_id` of a voicemail. */
+  readonly messageId?: string;
+  /** Idempotency-Key with which a voicemail was asked for. */
+  readonly key?: string;
   readonly to: string;
   readonly from: string;
-  /** CallStatus of what went out; the resource's status after what came in. */
+  /** CallStatus, MessageStatus or a voicemail's status of what went out; the resource's status after what came in. */
   readonly status?: string;
   /** SequenceNumber of a status callback. */
   readonly sequence?: number;
@@ -20,8 +39,18 @@ export interface LedgerEntry {
   httpStatus?: number;
   /** What came in: whether the carrier did it. What went out: whether it was answered with 2xx. */
   accepted: boolean;
-  /** Twilio's error code of what came in and was refused. */
+  /** Twilio's error code of what came in and was refused; a voicemail's reason_code of what went out. */
   readonly code?: number;
+}
+
+/** Enters a try that goes out; call what this returns with what came of it. */
+export function enterTry(ledger: Ledger, line: Omit<LedgerLine, 'accepted'>): (reply: Reply) => void {
+  const entry = ledger.enter({ ...line, accepted: false });
+  return (reply) => {
+    if ('failure' in reply) return;
+    entry.httpStatus = reply.status;
+    entry.accepted = reply.status >= 200 && reply.status < 300;
+  };
 }
 
 /** An entry that does not know its time yet. */

@@ -1,7 +1,8 @@
 import { announce, postVerdict } from './callbacks.ts';
-import { finish, type Call, type Network } from './call.ts';
+import { finish, type Call } from './call.ts';
 import { converse } from './conversation.ts';
 import { verdictOn } from './machine-detection.ts';
+import type { Network } from './network.ts';
 import type { Person } from './people.ts';
 
 /** Seconds between events, as people experience them. */

@@ -13,6 +13,10 @@ const { values } = parseArgs({
     pace: { type: 'string', default: '1' },
     'calls-per-second': { type: 'string', default: '10' },
     'clock-start': { type: 'string' },
+    'message-url': { type: 'string' },
+    'voicemail-key': { type: 'string' },
+    'voicemail-secret': { type: 'string' },
+    'voicemail-webhook-url': { type: 'string' },
   },
 });
 
@@ -24,6 +28,12 @@ const carrier = await startCarrier({
   pace: numberOf('pace', Number.MIN_VALUE),
   callsPerSecond: numberOf('calls-per-second', Number.MIN_VALUE),
   clock: openClock(clockStart()),
+  ...asked({
+    messageUrl: values['message-url'],
+    voicemailKey: values['voicemail-key'],
+    voicemailSecret: values['voicemail-secret'],
+    voicemailWebhookUrl: values['voicemail-webhook-url'],
+  }),
   log: (line) => process.stderr.write(`${line}\n`),
 });
 process.stdout.write(`simulated carrier on ${carrier.url}\n`);
@@ -51,4 +61,10 @@ function numberOf(name: 'port' | 'pace' | 'calls-per-second', least: number): nu
   const value = Number(values[name]);
   if (!(value >= least)) throw new Error(`--${name} is ${values[name]}, expected a number`);
   return value;
+}
+
+/** Options that were given. */
+function asked<T extends Record<string, string | undefined>>(options: T): { [K in keyof T]?: string } {
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(given) as { [K in keyof T]?: string };
 }

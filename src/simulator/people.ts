@@ -86,10 +86,14 @@ const LINES: Record<string, Line> = {
 /** The block of numbers that belongs to nobody, in any area code of the North American plan. */
 const FICTIONAL = /^\+1\d{3}555(01\d\d)$/;
 
+/** The last four digits of a number (E.164) of that block; empty for every other. */
+export function storyOf(number: string): string {
+  return FICTIONAL.exec(number)?.[1] ?? '';
+}
+
 /** How the carrier behaves towards a number (E.164); numbers without a story of their own have ordinary lines. */
 export function lineOf(number: string): Line {
-  const ending = FICTIONAL.exec(number)?.[1] ?? '';
-  return LINES[ending] ?? answeredBy();
+  return LINES[storyOf(number)] ?? answeredBy();
 }
 
 /** Who is there at the given dial (1 is the first) of a number. The same number and attempt always give the same person. */

@@ -44,7 +44,11 @@ export const perform = (world: World, { trigger, runs }: Claim, now: Date): Prom
     const row = await tx.lock(triggers, here(trigger));
     if (!row || ours.length === 0) return 0;
     const events = await eventsOf(tx, ours);
-    const outbound = await outboundOf(tx, null, trigger.workspaceId).catch(asRefusal);
+    const patientIds = [...new Set([...people.values()].map(({ id }) => id))];
+    const { workspaceId, action } = row;
+    const outbound = await outboundOf(tx, { workspaceId, patientIds, purpose: action.purpose }).catch(
+      asRefusal,
+    );
     const reasons = await pointless(
       tx,
       row,

@@ -8,19 +8,18 @@ const windowMs = 60_000;
 export interface Taking {
   account: string;
   callsPerSecond: number;
-  /** How many, at the most. */
-  count: number;
+  /** For each that is wanted, in how many milliseconds it is at the soonest; 0: at once. They are taken in this order. */
+  fromMs: number[];
   /** How long one is waited for at the most, in milliseconds. */
   limitMs: number;
   /** How far the clock is from Postgres's own, which all replicas share, in milliseconds; 0 unless it is simulated. */
   shiftMs: number;
 }
 
-/** The turns that were taken: the first in `waitMs`, then one each `stepMs`. */
+/** The turns that were taken. */
 export interface Turns {
-  granted: number;
-  waitMs: number;
-  stepMs: number;
+  /** In how many milliseconds each is, in order: as many as come soon enough. */
+  waitsMs: number[];
   /** In how many milliseconds another one may be taken. */
   againMs: number;
 }
@@ -28,25 +27,29 @@ export interface Turns {
 /** Turns further ahead than this were taken by a clock that has since been set back, in seconds. */
 const strayedSeconds = 60;
 
-/** Takes the account's next starts, as many as come soon enough; one each 1/callsPerSecond. */
+/** Takes the account's next starts, as many as come soon enough; 1/callsPerSecond apart, and none before it is wanted. */
 export async function takeTurns(database: Database, taking: Taking): Promise<Turns> {
-  const { account, callsPerSecond, count, limitMs, shiftMs } = taking;
+  const { account, callsPerSecond, fromMs, limitMs, shiftMs } = taking;
   const stepMs = 1000 / callsPerSecond;
   const now = sql`clock_timestamp() + make_interval(secs => ${shiftMs / 1000}::float8)`;
   for (;;) {
-    const { rows } = await sql<{ aheadMs: number; granted: number }>`
-      with pace as (select account, n.now, case when next_at < n.now + make_interval(secs => ${strayedSeconds})
+    const { rows } = await sql<{ aheadMs: number; waitsMs: number[] | null }>`
+      with held as (select account, n.now, case when next_at < n.now + make_interval(secs => ${strayedSeconds})
           then greatest(next_at, n.now) else n.now end as next_at
         from carrier_pace, (select ${now} as now) n where account = ${account} for update of carrier_pace),
-      turn as (select account, next_at, ahead, greatest(0, least(${count}::float8, ceil((${limitMs}::float8 - ahead) / ${stepMs}::float8))) as granted
-        from (select *, extract(epoch from next_at - now)::float8 * 1000 as ahead from pace) p)
-      update carrier_pace p set next_at = t.next_at + make_interval(secs => t.granted * ${stepMs}::float8 / 1000)
-        from turn t where p.account = t.account
-      returning t.ahead as "aheadMs", t.granted`.execute(database);
+      pace as (select *, extract(epoch from next_at - now)::float8 * 1000 as ahead from held),
+      turn as (select n, greatest(ahead, max(soonest - (n - 1) * ${stepMs}::float8) over (order by n)) + (n - 1) * ${stepMs}::float8 as wait
+        from pace, unnest(${fromMs}::float8[]) with ordinality as wanted(soonest, n)),
+      taken as (select max(wait) as last, array_agg(wait order by n) as waits from turn where wait < ${limitMs}::float8)
+      update carrier_pace c set next_at = coalesce(now + make_interval(secs => (last + ${stepMs}::float8) / 1000), p.next_at)
+        from pace p, taken where c.account = p.account
+      returning p.ahead as "aheadMs", taken.waits as "waitsMs"`.execute(database);
     const taken = rows[0];
     if (taken) {
-      const { aheadMs: waitMs, granted } = taken;
-      return { granted, waitMs, stepMs, againMs: Math.max(1, waitMs + granted * stepMs - limitMs) };
+      const waitsMs = taken.waitsMs ?? [];
+      const last = waitsMs.at(-1);
+      const nextMs = last === undefined ? taken.aheadMs : last + stepMs;
+      return { waitsMs, againMs: Math.max(1, nextMs - limitMs) };
     }
     await sql`insert into carrier_pace (account, next_at) values (${account}, ${now}) on conflict do nothing`.execute(
       database,

@@ -3,6 +3,7 @@ import * as progress from '../domain/call-progress.ts';
 import * as campaigns from '../domain/campaign.ts';
 import * as runs from '../domain/campaign-run.ts';
 import * as contacts from '../domain/contact.ts';
+import * as conversations from '../domain/conversation.ts';
 import * as events from '../domain/event.ts';
 import * as imports from '../domain/import.ts';
 import * as patients from '../domain/patient.ts';
@@ -10,6 +11,8 @@ import * as tasks from '../domain/task.ts';
 import * as subscriptions from '../domain/subscription.ts';
 import * as triggers from '../domain/trigger.ts';
 import * as triggerRuns from '../domain/trigger-run.ts';
+import * as voicemails from '../domain/voicemail.ts';
+import * as voicemailAudio from '../domain/voicemail-audio.ts';
 import * as workspaces from '../domain/workspace.ts';
 
 /** Every table that the product declares; migrations and tests hold the database against them. */
@@ -26,6 +29,7 @@ export const tables = [
   workspaces.idempotencyKeys,
   workspaces.requestWindows,
   workspaces.carrierPaces,
+  workspaces.signingKeys,
   patients.table,
   contacts.table,
   calls.table,
@@ -41,5 +45,10 @@ export const tables = [
   subscriptions.deliveries,
   subscriptions.receivers,
   progress.watches,
+  voicemails.table,
+  conversations.table,
+  conversations.messages,
   imports.table,
+  voicemailAudio.table,
+  voicemailAudio.contents,
 ];

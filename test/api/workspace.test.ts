@@ -386,6 +386,7 @@ const nameless = [
   'rotateCallbackSecret',
   'upsertPatient',
   'importPatients',
+  'uploadVoicemailAudio',
 ];
 const listenedTo = ['callActivity', 'callUpdated', 'campaignRunUpdated', 'taskUpdated', 'worldEvents'];
 

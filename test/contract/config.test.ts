@@ -242,6 +242,7 @@ test('no secret is printed with the configuration, and each is there for who nee
   const config = readConfig({
     ...production,
     VOICEMAIL_API_KEY: 's3cret-voicemail-key',
+    VOICEMAIL_API_SECRET: 's3cret-voicemail-secret',
     AGENT_API_KEY: 's3cret-agent',
   });
   const text = printed(config) + printed(config.carrier) + String(config.adminApiKey);

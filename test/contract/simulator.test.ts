@@ -1,15 +1,24 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
-import twilio from 'twilio';
+import type twilio from 'twilio';
 import { describe, expect, test } from 'vitest';
 
-import { startCarrier, type Carrier, type CarrierOptions } from '../../src/simulator/carrier.ts';
-import { HELLO, openReceiver, type Received, type Receiver } from '../support/simulator-receiver.ts';
+import type { Carrier, CarrierOptions } from '../../src/simulator/carrier.ts';
+import { openListener } from '../support/listener.ts';
+import {
+  ACCOUNT_SID,
+  AUTH_TOKEN,
+  clientOf,
+  FROM,
+  numberOf,
+  raw,
+  refusalOf,
+  SIGNED_IN,
+  withSimulatedCarrier,
+} from '../support/simulated-carrier.ts';
+import { HELLO, type Received, type Receiver } from '../support/simulator-receiver.ts';
 
-const ACCOUNT_SID = `AC${'a'.repeat(32)}`;
-const AUTH_TOKEN = 'secret-of-the-simulated-account';
-const FROM = '+12025550199';
 const EVERY_EVENT = ['initiated', 'ringing', 'answered', 'completed'];
 
 type CreateOptions = Parameters<twilio.Twilio['calls']['create']>[0];
@@ -62,54 +71,8 @@ class Stage {
   }
 }
 
-function numberOf(to: string): string {
-  return to.startsWith('+') ? to : `+1415555${to}`;
-}
-
-function clientOf(url: string): twilio.Twilio {
-  const client = twilio(ACCOUNT_SID, AUTH_TOKEN, { timeout: 5000 });
-  client.api.baseUrl = url;
-  return client;
-}
-
-async function withCarrier(
-  options: Partial<CarrierOptions>,
-  play: (stage: Stage) => Promise<void>,
-): Promise<void> {
-  const receiver = await openReceiver(AUTH_TOKEN);
-  const carrier = await startCarrier({
-    port: 0,
-    accountSid: ACCOUNT_SID,
-    authToken: AUTH_TOKEN,
-    pace: 100,
-    callsPerSecond: 1000,
-    ...options,
-  });
-  try {
-    await play(new Stage(carrier, receiver));
-    expect(receiver.forged).toEqual([]);
-  } finally {
-    await carrier.close();
-    await receiver.close();
-  }
-}
-
-/** What an API call is refused with. */
-async function refusalOf(
-  work: Promise<unknown>,
-): Promise<{ status?: number; code?: unknown; message: string }> {
-  return await work.then(
-    () => Promise.reject(new Error('it was not refused')),
-    (error: { status?: number; code?: unknown; message: string }) => error,
-  );
-}
-
-async function raw(url: string, method: string, headers: Record<string, string>, body?: string) {
-  const response = await fetch(url, { method, headers, ...(body !== undefined && { body }) });
-  return { response, body: (await response.json()) as Record<string, unknown> };
-}
-
-const SIGNED_IN = { authorization: `Basic ${btoa(`${ACCOUNT_SID}:${AUTH_TOKEN}`)}` };
+const withCarrier = (options: Partial<CarrierOptions>, play: (stage: Stage) => Promise<void>) =>
+  withSimulatedCarrier(options, ({ carrier, receiver }) => play(new Stage(carrier, receiver)));
 
 describe('the life of a call', () => {
   test('a person answers, hears the TwiML, and every event is told in order', () =>
@@ -668,6 +631,7 @@ describe('the delivery of webhooks', () => {
 });
 
 test('runs as a process of its own until SIGTERM', async () => {
+  const listener = await openListener();
   const child = spawn(
     process.execPath,
     [
@@ -682,6 +646,8 @@ test('runs as a process of its own until SIGTERM', async () => {
       '100',
       '--calls-per-second',
       '100',
+      '--message-url',
+      `${listener.url}/texts#rc=0`,
     ],
     { stdio: ['ignore', 'pipe', 'inherit'] },
   );
@@ -691,9 +657,16 @@ test('runs as a process of its own until SIGTERM', async () => {
     const client = clientOf(url ?? '');
     const call = await client.calls.create({ to: numberOf('0121'), from: FROM, twiml: HELLO });
     expect(call.status).toBe('queued');
+    await fetch(`${url}/inbound`, {
+      method: 'POST',
+      body: JSON.stringify({ from: numberOf('0100'), to: FROM, body: 'Hi.' }),
+    });
+    const [told] = await listener.until(1, '/texts');
+    expect(new URLSearchParams(told?.body).get('Body')).toBe('Hi.');
     child.kill('SIGTERM');
     expect(await once(child, 'exit')).toEqual([0, null]);
   } finally {
     child.kill('SIGKILL');
+    await listener.close();
   }
 });

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { endOfCall, outcomeOf, verdictOf } from '../../src/domain/attempt-end.ts';
 import { localTimeAt } from '../../src/domain/calendar.ts';
 import type { AnsweredBy, CallStatus } from '../../src/domain/call.ts';
 import { statuses } from '../../src/domain/call.ts';
@@ -12,14 +13,7 @@ import * as tasks from '../../src/domain/task.ts';
 import type { OutboundTask } from '../../src/domain/task.ts';
 import type { Next } from '../../src/domain/task-fact.ts';
 import type { Sequel } from '../../src/domain/task-progress.ts';
-import {
-  afterBlock,
-  backoffMs,
-  outcomeOf,
-  partOf,
-  sequelOf,
-  verdictOf,
-} from '../../src/domain/task-retry.ts';
+import { afterBlock, backoffMs, partOf, sequelOf } from '../../src/domain/task-retry.ts';
 import { wordsOfBlocks, wordsOfDuration } from '../../src/domain/task-words.ts';
 import { openPolicy } from '../../src/domain/workspace.ts';
 import { after } from '../support/given.ts';
@@ -77,17 +71,19 @@ function circumstancesOf(setting: Setting) {
       ringSeconds: 30,
       now: at,
     });
-  return { now, zone: zoneOf(decisionAt(now)), decisionAt };
+  const choice = { senders: [], preferred: null, worked: [] };
+  return { now, zone: zoneOf(decisionAt(now)), decisionAt, choice };
 }
 
 const unanswered = {
+  id: patientId,
   status: 'NO_ANSWER' as CallStatus,
   endedReason: 'no_answer',
   answeredBy: null,
   outcome: null,
 };
 const ended = (setting: Setting, call: Partial<typeof unanswered> = {}, isUntaken = false) =>
-  sequelOf(setting.task, { ...unanswered, ...call, isUntaken }, circumstancesOf(setting));
+  sequelOf(setting.task, endOfCall({ ...unanswered, ...call }, isUntaken), circumstancesOf(setting));
 const blocked = (setting: Setting) => {
   const circumstances = circumstancesOf(setting);
   return afterBlock(setting.task, circumstances.decisionAt(setting.now), circumstances);

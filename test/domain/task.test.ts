@@ -18,6 +18,7 @@ const wanted: Wanted = {
   isPhoneNamed: false,
   phoneFrom: '+14155550199',
   channel: 'VOICE',
+  isChannelNamed: false,
   reason: 'Lab results are in',
   goal: null,
   purpose: 'LAB_RESULTS',

@@ -115,7 +115,8 @@ async function second(clinic: Clinic, run: CampaignRun): Promise<number> {
   const { dispatched } = await clinic.dispatch();
   await Promise.all([
     feedRun(world, run, by()),
-    ...dispatched.map(async ({ call }, index) => {
+    ...dispatched.map(async ({ call: placed }, index) => {
+      const call = placed!;
       const status = endings[index % endings.length];
       const heard = { sid: sidOf({ callId: call.id }), at: clock.now(), via: 'callback' as const };
       if (status) await attempts.record(call, (current) => hear(current, { ...heard, status }), by());

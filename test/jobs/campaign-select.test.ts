@@ -186,6 +186,7 @@ const wantedOf = (campaign: Campaign, patient: Patient, campaignId: string) => (
   isPhoneNamed: false,
   phoneFrom: '+14155550199',
   channel: 'VOICE' as const,
+  isChannelNamed: true,
   reason: campaign.reason,
   goal: null,
   purpose: campaign.purpose,

@@ -23,7 +23,7 @@ const nodesOf = (node: Node): Node[] => [node, ...(node.Plans ?? []).flatMap((ch
 /** What Postgres says of a claim, without making it; its times are for whoever wants to see them. */
 async function explain(world: World, now: Date) {
   let rows: { 'QUERY PLAN': [{ Plan: Node; 'Execution Time': number }] }[] = [];
-  const due = { now, limit: 100, callsPerMinute: 10_000 };
+  const due = { now, until: now, limit: 100, callsPerMinute: 10_000 };
   await claimDue(
     {
       claim: async (_kind, statement) => {

@@ -97,6 +97,7 @@ async function openClinic(given: { world: World; databaseUrl: string; limits: Li
       clock: { now: clock.now, shiftMs: () => clock.now().getTime() - Date.now() },
       callsPerMinute,
       callsPerSecond,
+      mailbox: null,
     });
   const attempts = attemptsOn(world);
   const people = peopleOf({ world, workspaceId, now: clock.now });
@@ -162,13 +163,13 @@ async function dispatchOnce(attempts: Attempts) {
   const turns: { milliseconds: number; call: () => Promise<void> }[] = [];
   const round = await attempts.dispatch((milliseconds, call) => void turns.push({ milliseconds, call }));
   await Promise.all(turns.map(({ call }) => call()));
-  return { ...round, taskIds: round.dispatched.map(({ call }) => call.taskId) };
+  return { ...round, taskIds: round.dispatched.map(({ taskId }) => taskId) };
 }
 
 /** What is asked for when a task says nothing else. */
 const anyTask: Omit<WantedTask, 'patient'> = {
   phone: null,
-  channel: 'VOICE',
+  channel: null,
   reason: 'Lab results are in',
   goal: null,
   purpose: 'LAB_RESULTS',

@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import pg from 'pg';
 import { expect, test, vi } from 'vitest';
 import { hear } from '../../src/domain/call-progress.ts';
+import { leadMs } from '../../src/domain/task-progress.ts';
 import type { World } from '../../src/world.ts';
 import { directCall, numbers, ours, sidOf, withClinic, type Clinic } from './clinic.ts';
 
@@ -149,11 +150,11 @@ test('two replicas share the pace of the account: never more starts in a second 
     const taking = { account: 'AC1', callsPerSecond: 10, limitMs: 60_000, shiftMs: 0 };
     const starts = async (on: World, count: number) =>
       on.transact(async (tx) => {
-        const { granted, stepMs } = await tx.takeTurns({ ...taking, count });
+        const { waitsMs } = await tx.takeTurns({ ...taking, fromMs: Array.from({ length: count }, () => 0) });
         const [pace] = await tx.query<{ next: number }>(
           sql`select extract(epoch from next_at)::float8 * 1000 as next from carrier_pace where account = 'AC1'`,
         );
-        return Array.from({ length: granted }, (_, index) => pace!.next - (granted - index) * stepMs);
+        return waitsMs.map((_, index) => pace!.next - (waitsMs.length - index) * 100);
       });
     const takers = Array.from({ length: 24 }, (_, index) =>
       starts(index % 2 ? world : clinic.world, (index * 7) % 5),
@@ -171,7 +172,9 @@ test('what the account may not start within a second stays due, in both replicas
       await clinic.tasksAt(numbers(30));
       const { attempts } = await clinic.replica();
       const rounds = await Promise.all([clinic.dispatch(), clinic.dispatch(attempts)]);
-      const waits = rounds.flatMap(({ dispatched }) => dispatched.map(({ waitMs }) => waitMs));
+      const waits = rounds.flatMap(({ dispatched }) =>
+        dispatched.map(({ turnAt }) => turnAt.getTime() - clinic.clock.now().getTime()),
+      );
       expect(waits.length).toBeGreaterThanOrEqual(10);
       expect(waits.length).toBeLessThanOrEqual(12); // Postgres's clock goes on between the two
       expect(Math.max(...waits)).toBeLessThanOrEqual(1_000);
@@ -181,17 +184,31 @@ test('what the account may not start within a second stays due, in both replicas
     { callsPerSecond: 10 },
   ));
 
+test('turns come in order, a step apart, and none before it is wanted', () =>
+  withClinic(async ({ world }) => {
+    const taking = { account: 'AC1', callsPerSecond: 10, shiftMs: 0 };
+    const first = await world.takeTurns({ ...taking, fromMs: [0, 0, 250, 260, 900], limitMs: 800 });
+    expect(first.waitsMs.map(Math.round)).toEqual([0, 100, 250, 350]);
+    expect(first.againMs).toBe(1);
+    const next = await world.takeTurns({ ...taking, fromMs: [0], limitMs: 800 });
+    expect(next.waitsMs[0]).toBeGreaterThan(350);
+    expect(next.waitsMs[0]).toBeLessThanOrEqual(450);
+    const none = await world.takeTurns({ ...taking, fromMs: [0], limitMs: 100 });
+    expect(none.waitsMs).toEqual([]);
+    expect(none.againMs).toBeGreaterThan(1);
+  }));
+
 test('turns of a transaction that is not committed are given back', () =>
   withClinic(async ({ world }) => {
-    const taking = { account: 'AC1', callsPerSecond: 1, count: 5, limitMs: 60_000, shiftMs: 0 };
-    await world.takeTurns({ ...taking, count: 1 });
+    const taking = { account: 'AC1', callsPerSecond: 1, limitMs: 60_000, shiftMs: 0 };
+    await world.takeTurns({ ...taking, fromMs: [0] });
     const undone = world.transact(async (tx) => {
-      expect(await tx.takeTurns(taking)).toMatchObject({ granted: 5 });
+      expect((await tx.takeTurns({ ...taking, fromMs: [0, 0, 0, 0, 0] })).waitsMs).toHaveLength(5);
       throw new Error('undone');
     });
     await expect(undone).rejects.toThrow('undone');
-    const { waitMs } = await world.takeTurns({ ...taking, count: 1 });
-    expect(waitMs).toBeLessThanOrEqual(1_000);
+    const { waitsMs } = await world.takeTurns({ ...taking, fromMs: [0] });
+    expect(waitsMs[0]).toBeLessThanOrEqual(1_000);
   }));
 
 test('the limit of a caller ID holds across replicas, with the direct calls that it makes', () =>
@@ -289,10 +306,13 @@ test.each([
     expect(nextAttemptAt!.toISOString()).toBe(morning);
     expect(decision!.nextAllowedAt).toBe(morning);
     expect(nextAttemptReason).toMatch(/calling hours/i);
-    clinic.clock.advance(nextAttemptAt!.getTime() - clinic.clock.now().getTime() - 1);
+    clinic.clock.advance(nextAttemptAt!.getTime() - clinic.clock.now().getTime() - leadMs - 1);
     expect(await clinic.dispatch()).toMatchObject({ taskIds: [], blocked: 0 });
     clinic.clock.advance(1);
-    expect((await clinic.dispatch()).taskIds).toEqual([id]);
+    const { taskIds, dispatched } = await clinic.dispatch();
+    expect(taskIds).toEqual([id]);
+    expect(dispatched[0]!.turnAt.getTime()).toBeGreaterThanOrEqual(nextAttemptAt!.getTime());
+    expect(dispatched[0]!.call!).toMatchObject({ queuedAt: nextAttemptAt, decision: { decidedAt: morning } });
   }),
 );
 

@@ -63,7 +63,7 @@ type ForTasks = Pick<JobTools, 'world' | 'carrier' | 'attempts' | 'clock' | 'str
 function toolsOf(world: World, { carrier }: Clinic): ForTasks {
   const clock = openClock(new Date(aTuesday));
   const limits = { callsPerMinute: 10_000, callsPerSecond: 1_000 };
-  const attempts = openAttempts({ world, carrier, clock, ...limits });
+  const attempts = openAttempts({ world, carrier, clock, mailbox: null, ...limits });
   return { world, carrier, attempts, clock, stream: deaf(), pace: 1, log: () => {} };
 }
 

@@ -237,7 +237,7 @@ test('of fifty who ask at once for one number, one dials', () =>
   withApp(
     async (app) => {
       await setUp(app);
-      const id = await addPatient(app, '+12125550100');
+      const id = await addPatient(app, '+12125550121'); // who stays on the line, however slow the machine is
       const answers = await Promise.all(Array.from({ length: 50 }, () => call(app, id)));
       expect(answers.filter(({ __typename }) => __typename === 'PlaceCallPayload')).toHaveLength(1);
       expect(answers.filter(({ decision: said }) => said?.blocks[0] === 'ACTIVE_CONTACT')).toHaveLength(49);

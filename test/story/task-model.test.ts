@@ -376,6 +376,7 @@ async function stage(world: World): Promise<Real> {
     clock: { now: clock.now, shiftMs },
     callsPerMinute: 1_000,
     callsPerSecond: 1_000,
+    mailbox: null,
   });
   const schedule = openSchedule({ world });
   return { world, workspaceId, clock, carrier, attempts, schedule, registry, patientIds, held: [], faults };
@@ -652,7 +653,7 @@ async function dispatchOnce(real: Real, plan: Plan) {
   const turns: (() => Promise<void>)[] = [];
   real.carrier.plan = plan;
   const round = await real.attempts.dispatch((_, call) => void turns.push(call));
-  const placed = round.dispatched.map(({ call }) => call.id);
+  const placed = round.dispatched.map(({ call }) => call!.id);
   if (plan.death.startsWith('dies before the answer') || plan.death === 'lives') {
     for (const call of turns) await refusable(call());
   }

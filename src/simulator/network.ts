@@ -1,0 +1,20 @@
+import type { HttpClient } from './http-client.ts';
+import type { Ledger } from './ledger.ts';
+import type { Pace } from './pace.ts';
+import type { Person } from './people.ts';
+import type { WebhookSender } from './webhook.ts';
+
+/** What calls and texts need of the carrier around them. */
+export interface Network {
+  readonly accountSid: string;
+  /** What the wall clock says. */
+  readonly now: () => Date;
+  readonly pace: Pace;
+  readonly ledger: Ledger;
+  readonly sender: WebhookSender;
+  /** Asks servers of the customer's without a signature. */
+  readonly client: HttpClient;
+  /** Who is there this time; each call of it counts as one more dial of the number. */
+  readonly meet: (number: string) => Person;
+  readonly log: (line: string) => void;
+}
