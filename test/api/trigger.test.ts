@@ -114,7 +114,7 @@ test('firing by hand does what a dry run has told, and a dry run does nothing', 
         delaySeconds: 3_600,
       },
     });
-    expect(await preview(app, id, { patientId })).toMatchObject({
+    expect(await preview(app, id, { patientId, data: { test: 'A1c' } })).toMatchObject({
       patients: 1,
       reason: null,
       problem: expect.stringContaining('no default service'),
