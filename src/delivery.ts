@@ -98,11 +98,11 @@ export function openDeliveries({ world, poster, clock, log }: Tools) {
     run,
     wake,
     nextAt: () => nextDueAt(world),
-    /** Queues what happened after a place in the log; answers how far it went. */
-    async enqueueAfter(cursor: number): Promise<number> {
-      const { until, count } = await enqueueAfter(world, cursor, clock.now());
-      if (count > 0) wake();
-      return until;
+    /** Queues what happened after a place in the log; answers how far it went, and how many deliveries there are. */
+    async enqueueAfter(cursor: number): Promise<{ until: number; count: number }> {
+      const queued = await enqueueAfter(world, cursor, clock.now());
+      if (queued.count > 0) wake();
+      return queued;
     },
     /** Begins nothing more, and lets go of what is under way. */
     async stop(): Promise<void> {

@@ -14,7 +14,7 @@ const allowed: Record<string, string[] | 'anything'> = {
   embedded: [],
   schema: ['domain'],
   resolvers: ['schema', 'domain'],
-  jobs: ['domain', 'campaign', 'withdraw'],
+  jobs: ['domain', 'campaign', 'delivery', 'trigger', 'withdraw'],
   poster: [],
   delivery: ['domain', 'clock', 'secret', 'world'],
   subscription: ['domain', 'clock', 'idempotency', 'secret'],

@@ -1,5 +1,5 @@
 /** The table of deliveries as a queue: in order for each entity, each receiver at its own pace. */
-import { sql } from 'kysely';
+import { sql, type RawBuilder } from 'kysely';
 import { newId } from '../clock.ts';
 import { backoffMs, deliveries, maxAttempts, type Delivery } from '../domain/subscription.ts';
 import type { World } from '../world.ts';
@@ -73,6 +73,14 @@ export async function enqueueAfter(
       from jsonb_populate_recordset(null::delivery, ${JSON.stringify(rows)}::jsonb) d on conflict do nothing`);
   return { until, count: rows.length };
 }
+
+/** Whether something after a place in the log is still to be queued for somebody. */
+export const isOwed = (cursor: RawBuilder<unknown>): RawBuilder<boolean> => sql<boolean>`exists (
+  select from event_log l join event e on e.workspace_id = l.workspace_id and e.position = l.position
+  where l.global_seq > ${cursor} and (exists (select from event_subscription s
+      where s.workspace_id = e.workspace_id and s.active and (s.types = '{}' or e.type = any(s.types)))
+    or e.type = any(${endings}) and exists (select from call c
+      where c.workspace_id = e.workspace_id and c.id = e.entity_id and c.callback_url is not null)))`;
 
 /** Every receiver that something waits for: one step in the index each, however much it is. */
 const lanes = sql`

@@ -9,6 +9,9 @@ interface Tools {
   deliveries: Deliveries;
 }
 
+/** How many events that nobody subscribes to are passed over before that is written down. */
+const passed = 100;
+
 const name = 'enqueue-deliveries';
 
 /** Queues every event for whoever subscribes to it: each once, because a delivery is unique for its event. */
@@ -16,8 +19,9 @@ export function enqueueDeliveries({ world, stream, deliveries }: Tools, signal: 
   const catchUp = async () => {
     for (;;) {
       const position = await world.position(name);
-      const until = await deliveries.enqueueAfter(position);
-      if (until <= position || signal.aborted) return;
+      const { until, count } = await deliveries.enqueueAfter(position);
+      const isWorthIt = count > 0 || until - position >= passed;
+      if (!isWorthIt || signal.aborted) return;
       await world.advance(name, position, until);
     }
   };

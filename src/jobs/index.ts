@@ -6,6 +6,8 @@ import { nextCampaign, runCampaigns } from './run-campaigns.ts';
 import { hangUpMachines, reactions, stopRinging } from './end-calls.ts';
 import { relayEvents } from './relay-events.ts';
 import { openDispatcher, type Dispatcher } from './dispatch-tasks.ts';
+import { isOwed } from '../delivery/queue.ts';
+import { isAwaited } from '../trigger/match.ts';
 import { enqueueDeliveries } from './enqueue-deliveries.ts';
 import { matchEvents } from './match-events.ts';
 import { nextSweep, sweepCalls, type Sweep } from './sweep-calls.ts';
@@ -86,8 +88,8 @@ const onTheStream: Record<string, (tools: Running, signal: AbortSignal) => Promi
   'stop-ringing': stopRinging,
 };
 
-/** Those that follow the whole log. */
-const followers = ['match-events', 'enqueue-deliveries'];
+/** How far a follower of the log has come. */
+const cursorOf = (name: string) => sql`coalesce((select cursor from log_position where name = ${name}), 0)`;
 
 /** A clock that is moved ticks as often as the jobs' rules do at most, in milliseconds. */
 const tickMs = 1_000;
@@ -149,9 +151,7 @@ function followClock(tools: Running, begin: () => void): () => void {
           left join log_position p on p.name = reaction.name
           join event_log l on l.global_seq > coalesce(p.cursor, 0)
           join event e on e.workspace_id = l.workspace_id and e.position = l.position and e.type = reaction.type)
-        and not exists (select from unnest(${followers}::text[]) as follower(name)
-          left join log_position p on p.name = follower.name
-          where coalesce(p.cursor, 0) < (select max(global_seq) from event_log)) as settled`);
+        and not ${isAwaited(cursorOf('match-events'))} and not ${isOwed(cursorOf('enqueue-deliveries'))} as settled`);
       return state!.settled;
     },
   });

@@ -1,4 +1,4 @@
-import { sql } from 'kysely';
+import { sql, type RawBuilder } from 'kysely';
 import { newId } from '../clock.ts';
 import type { Event } from '../domain/event.ts';
 import * as patients from '../domain/patient.ts';
@@ -18,6 +18,12 @@ export async function awaitedTypes(world: Pick<World, 'query'>): Promise<string[
   );
   return found.map(({ type }) => type);
 }
+
+/** Whether something after a place in the log is of a type that some trigger waits for. */
+export const isAwaited = (cursor: RawBuilder<unknown>): RawBuilder<boolean> => sql<boolean>`exists (
+  select from event_log l join event e on e.workspace_id = l.workspace_id and e.position = l.position
+    join outbound_trigger t on t.workspace_id = e.workspace_id and t.event_type = e.type
+  where l.global_seq > ${cursor} and t.active and t.kind = 'EVENT')`;
 
 /** Queues a run for every trigger that waits for one of these events and whose filter it fits; answers how many are new. */
 export async function match(world: World, notices: Notice[], now: Date): Promise<number> {

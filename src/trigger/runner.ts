@@ -33,6 +33,8 @@ export function openRunner({ world, clock, log }: Tools) {
     let count = 0;
     while (isWanted && !stopping.signal.aborted) {
       isWanted = false;
+      const next = await nextDueAt(world);
+      if (!next || next > clock.now()) continue; // who wants more meanwhile is served all the same
       await giveBack(world, clock.now());
       const claims = await begin(world, clock.now());
       for (const claim of claims) count += await attempt(claim);
@@ -65,6 +67,8 @@ export function openRunner({ world, clock, log }: Tools) {
     nextRunAt: () => nextDueAt(world),
     /** Fires schedules whose time has come; answers how many. */
     async tick(): Promise<number> {
+      const next = await nextTickAt(world);
+      if (!next || next > clock.now()) return 0;
       const fired = await tick(world, clock.now());
       if (fired > 0) await run();
       return fired;

@@ -1,10 +1,12 @@
 /** How organizations reach their patients, each pattern from what happens to the call, on simulated time. */
 import { Webhook } from 'standardwebhooks';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { advance, ranTimes, record, runsOf, trigger } from '../api/triggers.ts';
 import { eventually } from '../support/eventually.ts';
 import { addPatient, placeCall, setUp, withApp, type App } from '../support/program.ts';
 import { withReceivers } from '../support/receiver.ts';
+
+vi.setConfig({ testTimeout: 60_000 }); // weeks go by in each
 
 /** When somebody was dialled, to the minute, in order. */
 async function dials(app: App, phone: string): Promise<string[]> {
