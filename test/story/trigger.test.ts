@@ -24,6 +24,14 @@ test('a schedule fires once at its time, and makes a task for everybody whom it 
       firedBy: 'schedule',
       task: { status: 'COMPLETED', reason: 'Hello Ada', patient: { id: patientId }, trigger: { id } },
     });
+    const told = await app.ask(
+      'query ($id: ID!) { events(entityId: $id, types: ["trigger.fired"]) { edges { node { id data } } } }',
+      { id },
+    );
+    // Its cause is the instant of the schedule.
+    expect(told.data.events.edges).toMatchObject([
+      { node: { id: run.task.events[0].causationId, data: { cause: '2026-03-03T19:30:00.000Z', runs: 1 } } },
+    ]);
     const dials = (await app.ledger()).filter(({ kind }) => kind === 'create');
     expect(dials).toHaveLength(1);
   }));
