@@ -3,6 +3,8 @@ import { DeliverPolicy, jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { sql } from 'kysely';
 import * as calls from '../src/domain/call.ts';
+import * as campaigns from '../src/domain/campaign.ts';
+import * as runs from '../src/domain/campaign-run.ts';
 import * as contacts from '../src/domain/contact.ts';
 import { foldOf, type Event, type Fact, type Kind, type Row } from '../src/domain/event.ts';
 import * as patients from '../src/domain/patient.ts';
@@ -14,18 +16,20 @@ import type { World } from '../src/world.ts';
 const batch = 500;
 
 /** A dial that the carrier began. */
-interface Dial {
+export interface Dial {
   callId: string;
   sid: string;
+  at: Date;
 }
 
 /** The dials that the carrier began, each with our id for the call: its callbacks carry it. */
 export const dialsOf = (ledger: readonly LedgerEntry[]): Dial[] =>
   ledger
     .filter(({ kind, accepted }) => kind === 'create' && accepted)
-    .map(({ callSid, params }) => ({
+    .map(({ callSid, params, at }) => ({
       callId: /\/calls\/([0-9a-f-]{36})\/status/.exec(params?.['StatusCallback'] ?? '')?.[1] ?? 'unknown',
       sid: callSid ?? '',
+      at: new Date(at),
     }));
 
 /** Whatever is not as it must be, when all is quiet: each in one line. */
@@ -46,6 +50,8 @@ export async function violationsOf(given: {
     ...(await ofFolds(world, calls)),
     ...(await ofFolds(world, contacts)),
     ...(await ofFolds(world, patients)),
+    ...(await ofFolds(world, campaigns)),
+    ...(await ofFolds(world, runs)),
   ];
 }
 
@@ -94,10 +100,11 @@ function count(counts: Map<string, number>, key: string): number {
 
 /** Every task is there and over, within its attempts; so is every call, and every attempt at a number. */
 async function ofEnds(world: World, scheduled: number): Promise<string[]> {
-  const counted = await world.count(tasks.table, {});
+  const counted = await world.count(tasks.table, { campaignId: { eq: null } });
   const open = await world.query<{ fault: string }>(sql`
     select 'task ' || id || ' is ' || status || ', next at ' || coalesce(next_attempt_at::text, 'never') as fault
       from outbound_task where status not in ('COMPLETED', 'FAILED', 'CANCELLED', 'TIMED_OUT')
+        and queue_id not in (select id from campaign_run where status = 'PAUSED')
     union all select 'task ' || id || ' had ' || attempts || ' attempts of ' || max_attempts
       from outbound_task where attempts > max_attempts
     union all select 'call ' || id || ' is ' || status

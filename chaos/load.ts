@@ -10,6 +10,11 @@ export const areaCodes = [
   701, 702, 713, 801, 808, 816, 907, 915,
 ];
 
+/** Area codes from Boston to Philadelphia, where members of campaigns are. */
+export const memberAreas = [
+  332, 347, 646, 718, 917, 929, 516, 631, 845, 914, 934, 215, 267, 484, 610, 717, 781, 857, 978, 508,
+];
+
 /** Our own numbers: in an area code where nobody is called. */
 const ours = ['+19165550140', '+19165550141', '+19165550142'];
 
@@ -75,20 +80,26 @@ export async function prepare(url: string): Promise<void> {
   if (errors) throw new Error(JSON.stringify(errors));
 }
 
-/** Registers a patient for each number, several for some; answers their ids. */
-export async function register(url: string, phones: readonly string[]): Promise<string[]> {
+/** A patient to be. */
+export interface Person {
+  phone: string;
+  tags: string[];
+}
+
+/** Registers patients, several at some numbers; answers their ids. */
+export async function register(url: string, people: readonly Person[]): Promise<string[]> {
   const begins = Array.from(
-    { length: Math.ceil(phones.length / perRequest) },
+    { length: Math.ceil(people.length / perRequest) },
     (_, index) => index * perRequest,
   );
   const ids = new Map<number, string[]>();
   await inParallel(begins, async (begin) => {
-    const upserts = phones.slice(begin, begin + perRequest).map(
+    const upserts = people.slice(begin, begin + perRequest).map(
       (
-        phone,
+        { phone, tags },
         index,
       ) => `p${index}: upsertPatient(input: { name: "Patient ${begin + index}", phone: "${phone}",
-        sourceSystem: "ehr" }) { ... on PatientPayload { patient { id } } }`,
+        sourceSystem: "ehr", tags: ${JSON.stringify(tags)} }) { ... on PatientPayload { patient { id } } }`,
     );
     const { data, errors } = await ask(url, { query: `mutation { ${upserts.join('\n')} }`, key: testKey });
     if (errors) throw new Error(JSON.stringify(errors));

@@ -4,21 +4,32 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'kysely';
-import pg from 'pg';
-import type { TaskStatus } from '../src/domain/task.ts';
-import { isOver } from '../src/domain/task-progress.ts';
 import { openWorld, type World } from '../src/world.ts';
 import { openCluster, type Cluster, type Role } from '../test/support/cluster.ts';
 import { eventually } from '../test/support/eventually.ts';
-import type { Treatment } from '../test/support/front.ts';
+import { Campaigns, brokenEnding, parts } from './campaigns.ts';
 import { dialsOf, violationsOf } from './check.ts';
-import { numberFrom, plan, prepare, register, schedule, type Answered } from './load.ts';
+import { violationsOfCampaigns } from './check-campaigns.ts';
+import { crash, treatmentFrom } from './harm.ts';
+import {
+  memberAreas,
+  numberFrom,
+  plan,
+  prepare,
+  register,
+  schedule,
+  type Answered,
+  type Person,
+} from './load.ts';
 import { randomOf, type Random } from './random.ts';
+import { stateOf, type State } from './state.ts';
 
 /** How large the chaos is. */
 export interface ChaosOptions {
   databaseUrl: string;
   tasks: number;
+  /** Members of campaigns, in all. */
+  members: number;
   seed: number;
   roles: readonly Role[];
   areas: readonly number[];
@@ -38,6 +49,10 @@ export interface ChaosOptions {
 /** What has happened. */
 export interface Outcome {
   tasks: number;
+  /** Members of campaigns who were dialled. */
+  members: number;
+  /** How often a run was stopped because the carrier failed. */
+  trips: number;
   /** Dials that the carrier began. */
   attempts: number;
   kills: number;
@@ -55,8 +70,7 @@ const killEveryMs = 1_000;
 /** How long nats-server is away, in milliseconds. */
 const natsAwayMs = 2_000;
 
-/** Time is skipped when so few are called, or due within so many milliseconds: one in two hundred of all tasks. */
-const soonMs = 5_000;
+/** Time is skipped when so few are called, or due within moments: one in two hundred of all tasks. */
 const fewOf = 200;
 
 /** How long after the next due instant the processes start again, in milliseconds: what was due meanwhile is late. */
@@ -68,26 +82,6 @@ const patienceMs = 20_000;
 
 /** How many tasks are due in a second, on average. */
 const tasksPerSecond = 80;
-
-/** Of a thousand requests to the carrier, how many fare so. */
-const treatments: [number, (random: Random) => Treatment][] = [
-  [30, () => 429],
-  [20, () => 503],
-  [20, () => 'masked'],
-  [20, () => 'cut'],
-  [50, (random) => ({ lateMs: random.below(3_000) })],
-  [3, () => ({ lateMs: 12_000 })], // nobody waits that long
-];
-
-/** What becomes of a request to the carrier. */
-function treatmentFrom(random: Random): Treatment {
-  let drawn = random.below(1_000);
-  for (const [share, treat] of treatments) {
-    if (drawn < share) return treat(random);
-    drawn -= share;
-  }
-  return 'pass';
-}
 
 /** Runs it all. The database must be migrated, or empty. */
 export async function runChaos(options: ChaosOptions): Promise<Outcome> {
@@ -103,21 +97,11 @@ export async function runChaos(options: ChaosOptions): Promise<Outcome> {
   }
 }
 
-interface State {
-  statuses: Record<string, number>;
-  tasks: number;
-  over: number;
-  /** Calls that are not over. */
-  calls: number;
-  /** Tasks that are due, or will be within moments. */
-  soon: number;
-  nextAt: Date | null;
-}
-
 class Run {
   readonly #options: ChaosOptions;
   readonly #cluster: Cluster;
   readonly #world: World;
+  readonly #campaigns: Campaigns;
   readonly #answered: Answered = { taskIds: new Map(), faults: [], again: 0 };
   readonly #beganAt = performance.now();
   #kills = 0;
@@ -127,6 +111,8 @@ class Run {
     this.#options = options;
     this.#cluster = cluster;
     this.#world = world;
+    const size = Math.ceil(options.members / (parts.length + 1));
+    this.#campaigns = new Campaigns({ url: cluster.url, world, size, now: cluster.clock.now });
   }
 
   async run(): Promise<Outcome> {
@@ -137,7 +123,12 @@ class Run {
     const phones = Array.from({ length: Math.ceil(tasks * 0.75) }, () => numberFrom(random, areas));
     // Several people share a number, and some have several reasons to be called.
     const people = [...phones, ...phones.slice(0, phones.length / 4)];
-    const patientIds = await register(this.#cluster.url, people);
+    const patientIds = await register(
+      this.#cluster.url,
+      people.map((phone) => ({ phone, tags: [] })),
+    );
+    await register(this.#cluster.url, this.#members(random, phones));
+    await this.#campaigns.create();
     tell(`${patientIds.length} patients at ${new Set(phones).size} numbers, seed ${seed}`);
     const spanMs = (tasks / tasksPerSecond) * 1_000;
     const planned = plan(random, patientIds, {
@@ -151,10 +142,23 @@ class Run {
     const killing = this.#kill(stop.signal);
     const upsets = this.#upset();
     const loading = schedule(this.#cluster.url, planned, this.#answered);
-    const inTime = await this.#untilOver(Promise.all([loading, upsets]));
+    const inTime = await this.#untilOver(Promise.all([loading, upsets, this.#campaigns.drive()]));
     stop.abort();
     await killing;
     return this.#outcome(inTime);
+  }
+
+  /** Members of campaigns: most have numbers of their own, some are people with tasks; one's are at numbers where the carrier fails. */
+  #members(random: Random, phones: readonly string[]): Person[] {
+    const members = Array.from({ length: this.#options.members }, (_, index) => ({
+      phone: index % 10 === 0 ? random.pick(phones) : numberFrom(random, memberAreas),
+      tags: [parts[index % parts.length]!],
+    }));
+    const broken = memberAreas.slice(0, 6);
+    return [
+      ...members.filter(({ phone }) => !phone.endsWith(brokenEnding)),
+      ...broken.map((area) => ({ phone: `+1${area}555${brokenEnding}`, tags: ['broken'] })),
+    ];
   }
 
   /** Kills a process every second. */
@@ -201,14 +205,15 @@ class Run {
     let seenAt = 0;
     while (performance.now() - this.#beganAt < this.#options.withinMs) {
       await sleep(250);
-      const state = await this.#state().catch(() => null);
+      const state = await this.#lookAfter().catch(() => null);
       if (!state) continue; // Postgres is away
       if (performance.now() - toldAt > 5_000) {
         toldAt = performance.now();
         this.#tell(state);
       }
       if (isUpset) continue;
-      if (state.over === this.#options.tasks && state.calls === 0) return true;
+      const isOver = state.over === state.tasks && state.runs + state.calls === 0;
+      if (isOver && (await this.#campaigns.hasBegun())) return true;
       if (JSON.stringify(state) !== seen) {
         seen = JSON.stringify(state);
         seenAt = performance.now();
@@ -221,6 +226,11 @@ class Run {
     return false;
   }
 
+  async #lookAfter(): Promise<State> {
+    await this.#campaigns.mind();
+    return stateOf(this.#world, this.#cluster.clock.now());
+  }
+
   /** Skips time: all processes are dead meanwhile. */
   async #leap(milliseconds: number): Promise<void> {
     this.#mayKill = false;
@@ -229,31 +239,11 @@ class Run {
     this.#mayKill = true;
   }
 
-  async #state(): Promise<State> {
-    const rows = await this.#world.query<{ status: TaskStatus; count: number; nextAt: Date | null }>(sql`
-      select status, count(*)::int as count, min(next_attempt_at) as "nextAt" from outbound_task group by status`);
-    const soonAt = new Date(this.#cluster.clock.now().getTime() + soonMs);
-    const [open] = await this.#world.query<{ calls: number; soon: number }>(sql`select
-      (select count(*)::int from call where status in ('QUEUED', 'RINGING', 'IN_PROGRESS', 'UNCERTAIN')) as calls,
-      (select count(*)::int from outbound_task where next_attempt_at < ${soonAt}) as soon`);
-    const statuses = Object.fromEntries(rows.map(({ status, count }) => [status, count]));
-    const sum = (some: typeof rows) => some.reduce((total, { count }) => total + count, 0);
-    const waiting = rows.flatMap(({ nextAt }) => (nextAt ? [nextAt.getTime()] : []));
-    return {
-      statuses,
-      tasks: sum(rows),
-      over: sum(rows.filter(isOver)),
-      calls: open?.calls ?? 0,
-      soon: open?.soon ?? 0,
-      nextAt: waiting.length > 0 ? new Date(Math.min(...waiting)) : null,
-    };
-  }
-
-  #tell({ tasks, over, calls }: State): void {
+  #tell({ tasks, over, runs, calls }: State): void {
     const seconds = Math.round((performance.now() - this.#beganAt) / 1000);
     const clock = this.#cluster.clock.now().toISOString().slice(0, 19);
     this.#options.tell(
-      `${seconds} s, ${clock}: ${this.#answered.taskIds.size} answered, ${tasks} tasks, ${over} over, ${calls} calls open, ${this.#kills} kills`,
+      `${seconds} s, ${clock}: ${this.#answered.taskIds.size} answered, ${tasks} tasks, ${over} over, ${runs} runs and ${calls} calls open, ${this.#kills} kills`,
     );
   }
 
@@ -264,14 +254,20 @@ class Run {
     const settled = await rest.catch((error: Error) => [`it did not come to rest: ${error.message}`]);
     const ledger = this.#cluster.carrier.ledger();
     const { natsUrl } = this.#cluster;
-    const found = await violationsOf({ world: this.#world, natsUrl, ledger, scheduled: tasks });
+    const dials = dialsOf(ledger);
+    const found = [
+      ...(await violationsOf({ world: this.#world, natsUrl, ledger, scheduled: tasks })),
+      ...(await violationsOfCampaigns(this.#world, dials)),
+    ];
     const late = inTime ? [] : [`not everything was over within ${withinMs} ms`];
-    const { statuses } = await this.#state();
+    const asked = [...this.#answered.faults, ...this.#campaigns.faults];
+    const { statuses } = await stateOf(this.#world, this.#cluster.clock.now());
     return {
       tasks,
-      attempts: dialsOf(ledger).length,
+      ...(await this.#campaigns.told()),
+      attempts: dials.length,
       kills: this.#kills,
-      violations: [...late, ...settled, ...this.#answered.faults, ...this.#cluster.deaths, ...found],
+      violations: [...late, ...settled, ...asked, ...this.#cluster.deaths, ...found],
       statuses,
     };
   }
@@ -286,14 +282,4 @@ class Run {
       return left?.count === 0;
     }, 30_000);
   }
-}
-
-/** Kills one of the processes of Postgres: it ends all sessions, recovers from its log, and forgets what is not logged. */
-async function crash(databaseUrl: string): Promise<void> {
-  const client = new pg.Client({ connectionString: databaseUrl });
-  client.on('error', () => {}); // its own session ends first
-  await client.connect();
-  const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid');
-  process.kill(rows[0]!.pid, 'SIGKILL');
-  await client.end().catch(() => {});
 }

@@ -123,6 +123,7 @@ const statements = [
   "call_id" uuid not null,
   "asks" int not null,
   "ask_at" timestamptz not null,
+  "missing_at" timestamptz null,
   primary key ("workspace_id", "call_id")
 )`,
   `create table "campaign" (
@@ -160,9 +161,10 @@ const statements = [
   "phone" text null,
   "reason" text null,
   "task_id" uuid null,
+  "is_released" boolean not null,
   primary key ("workspace_id", "run_id", "patient_id")
 )`,
-  `create unique index campaign_member_day on campaign_member (workspace_id, campaign_id, date, patient_id) where reason is null`,
+  `create unique index campaign_member_day on campaign_member (workspace_id, campaign_id, date, patient_id) where reason is null and not is_released`,
   `create index campaign_member_waiting on campaign_member (workspace_id, run_id, patient_id) where reason is null and task_id is null`,
   `create table "campaign_run" (
   "workspace_id" uuid not null,

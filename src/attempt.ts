@@ -135,13 +135,10 @@ export function openAttempts(tools: Tools) {
 
   /** Asks the carrier, unless the decision has grown old: a process that was frozen must not dial what others gave up. */
   async function dial(call: Call): Promise<progress.Answer> {
-    if (clock.now().getTime() - Date.parse(call.decision.decidedAt) > decisionMs) return tooLate;
-    return carrier.dial({
-      workspaceId: call.workspaceId,
-      callId: call.id,
-      to: call.phoneTo,
-      from: call.phoneFrom,
-    });
+    const isYoung = () => clock.now().getTime() - Date.parse(call.decision.decidedAt) <= decisionMs;
+    if (!isYoung()) return tooLate;
+    const { workspaceId, id: callId, phoneTo: to, phoneFrom: from } = call;
+    return carrier.dial({ workspaceId, callId, to, from }, isYoung);
   }
 
   /** Dials what had to wait for its turn, unless the person has said no since: the gate's decision was made before. */

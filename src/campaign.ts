@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import { newId } from './clock.ts';
 import { previewRun, type Capacity, type Preview } from './campaign/preview.ts';
-import { select, selectListed } from './campaign/select.ts';
+import { release, select, selectListed } from './campaign/select.ts';
 import * as campaigns from './domain/campaign.ts';
 import type { Campaign, Settings } from './domain/campaign.ts';
 import * as runs from './domain/campaign-run.ts';
@@ -150,9 +150,15 @@ export function openCampaigns({ world, ...capacity }: { world: World } & Omit<Ca
     });
   }
 
-  /** Ends a run: whoever has not been dialled is not. */
+  /** Ends a run: whoever has not been dialled is not, unless another run of the date is asked for. */
   async function cancelRun(id: string, by: By): Promise<CampaignRun> {
-    return (await world.change(runs, id, (run) => runs.cancel(run, 'cancelled'), by)).row;
+    return world.transact(async (tx) => {
+      const run = await tx.lock(runs, { workspaceId: { eq: by.workspaceId }, id: { eq: id } });
+      if (!run) throw runs.noSuchRun(id);
+      const { row } = tx.decide(runs, run, runs.cancel(run, 'cancelled'), by);
+      await release(tx, row);
+      return row;
+    });
   }
 
   /** What a run that was started now would do, without doing it. */

@@ -36,29 +36,38 @@ export function openCarrier(options: {
 
   /**
    * Asks for one dial. It is repeated only where the carrier has certainly not begun it: after a 429, which Twilio
-   * documents as never processed, or when no connection was made.
+   * documents as never processed, or when no connection was made; and only as long as `mayStill` says so.
    */
-  async function dial(order: Order): Promise<Answer> {
-    const base = `${publicUrl}/carrier/${order.workspaceId}/calls/${order.callId}`;
+  async function dial(order: Order, mayStill: () => boolean): Promise<Answer> {
+    let refusal: unknown = null;
     try {
-      const call = await notBegun.execute(() =>
-        client.calls.create({
-          to: order.to,
-          from: order.from,
-          url: `${base}/twiml`,
-          timeout: ringSeconds,
-          timeLimit: maxSeconds,
-          machineDetection: 'Enable',
-          asyncAmd: 'true',
-          asyncAmdStatusCallback: `${base}/amd${everyRetry}`,
-          statusCallback: `${base}/status${everyRetry}`,
-          statusCallbackEvent: ['initiated', 'ringing', 'answered', 'completed'],
-        }),
-      );
+      const call = await notBegun.execute(async () => {
+        if (refusal && !mayStill()) throw refusal;
+        return create(order).catch((error: unknown) => {
+          refusal = error;
+          throw error;
+        });
+      });
       return { outcome: 'accepted', sid: call.sid };
     } catch (error) {
       return answerOf(error);
     }
+  }
+
+  function create({ workspaceId, callId, to, from }: Order) {
+    const base = `${publicUrl}/carrier/${workspaceId}/calls/${callId}`;
+    return client.calls.create({
+      to,
+      from,
+      url: `${base}/twiml`,
+      timeout: ringSeconds,
+      timeLimit: maxSeconds,
+      machineDetection: 'Enable',
+      asyncAmd: 'true',
+      asyncAmdStatusCallback: `${base}/amd${everyRetry}`,
+      statusCallback: `${base}/status${everyRetry}`,
+      statusCallbackEvent: ['initiated', 'ringing', 'answered', 'completed'],
+    });
   }
 
   /** Ends a call; one that is already over is told as it is. Refuses CARRIER_REJECTED and CARRIER_UNAVAILABLE. */

@@ -1,24 +1,14 @@
 import { sql } from 'kysely';
 import type { Call } from '../domain/call.ts';
+import { aboutNumber, isCarriersFailure } from '../domain/call-progress.ts';
 import type { Campaign } from '../domain/campaign.ts';
 import { table as campaigns } from '../domain/campaign.ts';
 import * as runs from '../domain/campaign-run.ts';
 import type { By } from '../domain/event.ts';
 import type { Transaction } from '../world.ts';
 
-/** Twilio's codes for a refusal of this one number: invalid, unreachable, not permitted, blocked. They say nothing of the carrier. */
-const aboutNumber = ['13223', '13224', '21211', '21214', '21215', '21216', '21217', '21610'];
-
 /** Why a call ended of which the carrier was never asked. */
 const unasked = ['held_up', 'unwanted'];
-
-/** Whether the carrier, and not the number or the person, is why this call did not come about. */
-const isCarriers = ({ status, endedReason, carrierCode, sid }: Call): boolean =>
-  sid === null &&
-  (status === 'UNCERTAIN' ||
-    endedReason === 'carrier_unavailable' ||
-    endedReason === 'never_reached_carrier' ||
-    (endedReason?.startsWith('carrier_rejected') === true && !aboutNumber.includes(carrierCode ?? '')));
 
 /**
  * Stops a campaign's run when the carrier has failed so many times in a row since it was begun or resumed. What was done
@@ -26,7 +16,7 @@ const isCarriers = ({ status, endedReason, carrierCode, sid }: Call): boolean =>
  * one after another, under its lock: those that come together would not see each other.
  */
 export async function tripBreaker(tx: Transaction, call: Call, by: By): Promise<void> {
-  if (!call.campaignRunId || !isCarriers(call)) return;
+  if (!call.campaignRunId || !isCarriersFailure(call)) return;
   const here = { workspaceId: { eq: call.workspaceId } };
   const run = await tx.lock(runs, { ...here, id: { eq: call.campaignRunId } });
   if (run?.status !== 'RUNNING' || call.queuedAt < run.resumedAt) return;
@@ -40,7 +30,7 @@ export async function tripBreaker(tx: Transaction, call: Call, by: By): Promise<
       and (k.carrier_code is null or k.carrier_code <> all(${aboutNumber}))
       and (k.ended_reason is null or k.ended_reason <> all(${unasked}))
     order by k.queued_at desc limit ${breakerThreshold}`);
-  const firstTaken = before.findIndex((earlier) => !isCarriers(earlier));
+  const firstTaken = before.findIndex((earlier) => !isCarriersFailure(earlier));
   const inARow = 1 + (firstTaken === -1 ? before.length : firstTaken);
   if (inARow < breakerThreshold) return;
   const reason = `The carrier failed ${inARow} times in a row, last with ${call.endedReason ?? 'no answer'}.`;

@@ -1,7 +1,7 @@
 import { endOfCall } from '../domain/attempt-end.ts';
 import * as calls from '../domain/call.ts';
 import type { Call, Fact } from '../domain/call.ts';
-import { ends } from '../domain/call-progress.ts';
+import { ends, isCarriersFailure } from '../domain/call-progress.ts';
 import * as contacts from '../domain/contact.ts';
 import type { By } from '../domain/event.ts';
 import * as tasks from '../domain/task.ts';
@@ -37,15 +37,16 @@ export function openRecords({ world }: { world: World }) {
       const because = { ...by, causationId: events.at(-1)?.id ?? null };
       if (events.length > 0) await tripBreaker(tx, row, because);
       const hasEnded = facts.some(({ type }) => ends(type));
-      const isUntaken = facts.some((fact) => fact.type === 'call.rejected' && fact.data.retryable);
+      const mayBeTaken = facts.some((fact) => fact.type === 'call.rejected' && fact.data.retryable);
       const answered = facts.some(({ type }) => type === 'call.answered');
       let attempted = task;
       if (task && answered) attempted = tx.decide(tasks, task, run(task, call.id), because).row;
       if (!hasEnded) return row;
       const ended = tx.decide(contacts, contact, contacts.endAttempt(contact, row), because);
       if (attempted) {
-        const end = endOfCall(row, isUntaken);
-        await conclude(tx, attempted, { end, contact: ended.row, by: because });
+        // A run's breaker stops for the carrier's failures, and whom they left undialled stays its member.
+        const isUntaken = mayBeTaken || (row.campaignRunId !== null && isCarriersFailure(row));
+        await conclude(tx, attempted, { end: endOfCall(row, isUntaken), contact: ended.row, by: because });
       }
       await atTheEnd?.(tx);
       return row;

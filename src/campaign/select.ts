@@ -1,6 +1,6 @@
 import { sql, type RawBuilder } from 'kysely';
 import type { Campaign } from '../domain/campaign.ts';
-import type { Exclusion } from '../domain/campaign-run.ts';
+import type { CampaignRun, Exclusion } from '../domain/campaign-run.ts';
 import { bases, suffices, type ContactBlock } from '../domain/consent.ts';
 import { whereaboutsKeys } from '../domain/patient.ts';
 import type { Workspace } from '../domain/workspace.ts';
@@ -52,14 +52,20 @@ export const candidates = ({ campaign, workspace, date, now, page }: Selection):
     left join (
       select patient_id, sum(attempts)::int as attempts, max(last_attempt_at) as last_at,
         bool_or(status = 'COMPLETED') as is_reached,
-        bool_or(status in ('DISPATCHED', 'RUNNING') or (status in ('SCHEDULED', 'SNOOZED') and valid_until > ${now})) as is_open
+        bool_or(status in ('DISPATCHED', 'RUNNING') or (status in ('SCHEDULED', 'SNOOZED') and valid_until > ${now}
+          and queue_id not in (${cancelledRuns(campaign)}))) as is_open
       from outbound_task where workspace_id = ${workspaceId} and campaign_id = ${id} group by patient_id
     ) past on past.patient_id = p.id
     left join campaign_member today on today.workspace_id = p.workspace_id and today.campaign_id = ${id}
-      and today.date = ${date}::date and today.patient_id = p.id and today.reason is null
+      and today.date = ${date}::date and today.patient_id = p.id
+      and today.reason is null and not today.is_released
     where p.workspace_id = ${workspaceId} ${audienceSql(audience)}
       ${page ? sql`and p.id > ${page.after} order by p.id limit ${page.limit}` : sql``}`;
 };
+
+/** Runs whose waiting tasks are never called, though it takes a moment to end them. */
+const cancelledRuns = ({ id, workspaceId }: Campaign) => sql`select r.id from campaign_run r
+  where r.workspace_id = ${workspaceId} and r.campaign_id = ${id} and r.status = 'CANCELLED'`;
 
 /** Who a page is of, and what tells when they may be called. */
 const whereabouts = sql`, p.id, p.phone, p.windows, jsonb_build_object(${sql.join(
@@ -105,8 +111,8 @@ export async function select(tx: Reader, selection: Selection & { runId: string 
   return selectedOf(
     await tx.query<Counted>(sql`
     with stored as (
-      insert into campaign_member (workspace_id, run_id, patient_id, campaign_id, date, phone, reason, task_id)
-      select ${campaign.workspaceId}, ${runId}, k.patient_id, ${campaign.id}, ${date}::date, null, k.reason, null
+      insert into campaign_member (workspace_id, run_id, patient_id, campaign_id, date, phone, reason, task_id, is_released)
+      select ${campaign.workspaceId}, ${runId}, k.patient_id, ${campaign.id}, ${date}::date, null, k.reason, null, false
       from (${candidates(selection)}) k returning reason)
     select reason, count(*)::int as count from stored group by 1`),
   );
@@ -120,17 +126,28 @@ export async function selectListed(
   return selectedOf(
     await tx.query<Counted>(sql`
     with stored as (
-      insert into campaign_member (workspace_id, run_id, patient_id, campaign_id, date, phone, reason, task_id)
+      insert into campaign_member (workspace_id, run_id, patient_id, campaign_id, date, phone, reason, task_id, is_released)
       select ${campaign.workspaceId}, ${runId}, k.id, ${campaign.id}, ${date}::date, k.phone,
         case when exists (select from campaign_member today where today.workspace_id = ${campaign.workspaceId}
           and today.campaign_id = ${campaign.id} and today.date = ${date}::date and today.patient_id = k.id
-          and today.reason is null) then 'ACTIVE_CONTACT' end, null
+          and today.reason is null and not today.is_released) then 'ACTIVE_CONTACT' end, null, false
       from (select distinct on (p.phone) p.id, p.phone from patient p
         where p.workspace_id = ${campaign.workspaceId} and p.phone = any(${phones})
         order by p.phone, p.status = 'ACTIVE' desc, p.id) k returning reason)
     select reason, count(*)::int as count from stored group by 1`),
   );
 }
+
+/**
+ * Gives up the members of a run that is cancelled and who were never dialled. The run must be locked: whoever of them
+ * waits is not dialled any more from then on, and who is being dialled shows it.
+ */
+export const release = (tx: Reader, { workspaceId, id }: CampaignRun): Promise<unknown> =>
+  tx.query(sql`
+    update campaign_member m set is_released = true
+    where m.workspace_id = ${workspaceId} and m.run_id = ${id} and m.reason is null and not exists (
+      select from outbound_task t where t.workspace_id = m.workspace_id and t.id = m.task_id
+        and (t.attempts > 0 or t.status not in ('SCHEDULED', 'SNOOZED', 'CANCELLED')))`);
 
 interface Counted {
   reason: ContactBlock | null;

@@ -27,7 +27,8 @@ export const patienceMs: Partial<Record<CallStatus, number>> = {
 };
 
 /**
- * How long the carrier's list may lag behind what it has accepted, before a call that is not in it was never placed.
+ * How long the carrier's list may lag behind what it has accepted, before a call that is not in it was never placed;
+ * reckoned from when it was first read without the call: while the carrier is out of reach, a request may be on its way.
  * The list is eventually consistent by Twilio's documentation, without a figure; a minute is generous.
  */
 export const listLagMs = 60_000;
@@ -162,6 +163,8 @@ export const watches = defineEntity({
     callId: p.uuid().primary(),
     asks: p.integer(),
     askAt: p.datetime(),
+    /** Since when the carrier's list has been read without this call in it; null: not yet. */
+    missingAt: p.datetime().nullable(),
   },
 });
 
@@ -171,3 +174,23 @@ export const noSuchCall = (id: string): NotFoundRefusal =>
 
 /** Whether an event of this type ends a call. */
 export const ends = (type: string): boolean => type === 'call.rejected' || type in terminalOf;
+
+/** Twilio's codes for a refusal of this one number: invalid, unreachable, not permitted, blocked. They say nothing of the carrier. */
+export const aboutNumber = ['13223', '13224', '21211', '21214', '21215', '21216', '21217', '21610'];
+
+/**
+ * Whether the carrier, and not the number or the person, is why this call did not come about, as far as is known: it
+ * could not be asked, refused the account, did not answer, or was looked through and knew of no such call. Once the call
+ * is over nothing has rung; while it is UNCERTAIN it may have. What the carrier has accepted is none of it, however it ended.
+ */
+export const isCarriersFailure = ({
+  status,
+  endedReason,
+  carrierCode,
+  sid,
+}: Pick<Call, 'status' | 'endedReason' | 'carrierCode' | 'sid'>): boolean =>
+  sid === null &&
+  (status === 'UNCERTAIN' ||
+    endedReason === 'carrier_unavailable' ||
+    endedReason === 'never_reached_carrier' ||
+    (endedReason?.startsWith('carrier_rejected') === true && !aboutNumber.includes(carrierCode ?? '')));

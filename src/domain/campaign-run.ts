@@ -91,12 +91,14 @@ export const members = defineEntity({
     reason: p.text().$type<ContactBlock>().nullable(),
     /** What the member has become; null: not yet. */
     taskId: p.uuid().nullable(),
+    /** Whether the run was cancelled before this member was dialled: another run of the date may take the patient. */
+    isReleased: p.boolean(),
   },
   indexes: [
     {
       // Nobody is contacted twice for one campaign and date, however often it is run.
       name: 'campaign_member_day',
-      expression: `create unique index campaign_member_day on campaign_member (workspace_id, campaign_id, date, patient_id) where reason is null`,
+      expression: `create unique index campaign_member_day on campaign_member (workspace_id, campaign_id, date, patient_id) where reason is null and not is_released`,
     },
     partialIndex(
       'campaign_member_waiting',

@@ -103,12 +103,21 @@ export async function settle(
     ({ sid, createdAt }) => !known.has(sid) && createdAt.getTime() >= dialledAfter(call),
   );
   if (ours) await attempts.record(call, (current) => progress.hear(current, ours), by);
-  else if (
-    uncertain.status === 'UNCERTAIN' &&
-    now.getTime() - uncertain.statusAt.getTime() >= progress.listLagMs / pace
-  ) {
-    await attempts.record(call, progress.giveUp, by);
+  else if (uncertain.status === 'UNCERTAIN') {
+    const missingAt = await missingSince(world, call, now);
+    if (now.getTime() - missingAt.getTime() >= progress.listLagMs / pace)
+      await attempts.record(call, progress.giveUp, by);
   }
+}
+
+/** Since when the list has been read without this call in it: the first time that is now. */
+async function missingSince(world: World, { workspaceId, id }: Call, now: Date): Promise<Date> {
+  const [watch] = await world.query<{ at: Date }>(sql`
+    insert into call_watch as w (workspace_id, call_id, asks, ask_at, missing_at)
+    values (${workspaceId}, ${id}, 0, ${now}, ${now})
+    on conflict (workspace_id, call_id) do update set missing_at = coalesce(w.missing_at, excluded.missing_at)
+    returning missing_at as at`);
+  return watch!.at;
 }
 
 /** The carrier's time has whole seconds, and its clock may differ from ours by a little. */

@@ -1,5 +1,6 @@
 /** What stops a campaign's run: the carrier, and not people. */
 import { expect, test, vi } from 'vitest';
+import { countsOf } from '../../src/campaign/counts.ts';
 import type { Answer } from '../../src/domain/call-progress.ts';
 import { timeOutTasks } from '../../src/jobs/time-out-tasks.ts';
 import { sweepCalls } from '../../src/jobs/sweep-calls.ts';
@@ -31,12 +32,18 @@ const outages: [string, Answer][] = [
 
 const taken = { breakerThreshold: 4, maxConcurrentCalls: 3 };
 
+const countsNow = async ({ world, runOf }: CampaignClinic, id: string) => {
+  const run = await runOf(id);
+  return (await countsOf(world, [run])).get(run.id)!;
+};
+
 /** How often each number was asked for, whatever came of it. */
 const dialsOf = ({ carrier }: CampaignClinic) => carrier.orders.map(({ to }) => to);
 
-/** Whatever the carrier was asked and did not tell is looked for, as the jobs do. */
-async function sweep({ world, carrier, attempts, clock }: CampaignClinic): Promise<void> {
-  const tools = { world, carrier, attempts, pace: 1, log: () => {} };
+/** Whatever the carrier was asked and did not tell is looked for, as the jobs do; `list` is what it then knows. */
+async function sweep(clinic: CampaignClinic, list = clinic.carrier.list): Promise<void> {
+  const { world, attempts, clock } = clinic;
+  const tools = { world, carrier: { ...clinic.carrier, list }, attempts, pace: 1, log: () => {} };
   await sweepCalls(tools, clock.now());
   await timeOutTasks(tools, clock.now());
 }
@@ -58,9 +65,10 @@ test.each(outages)(
       const before = dialsOf(clinic);
       expect(before.length).toBeGreaterThanOrEqual(6 + taken.breakerThreshold);
       expect(before.length).toBeLessThanOrEqual(6 + taken.breakerThreshold + taken.maxConcurrentCalls);
-      const accepted = before.slice(0, 6);
+      const accepted = new Set(before.slice(0, 6));
+      expect(new Set(before).size).toBe(before.length);
       for (const task of await clinic.membersOf(id))
-        if (accepted.includes(task.phone)) expect(task).toMatchObject({ status: 'COMPLETED', attempts: 1 });
+        if (accepted.has(task.phone)) expect(task).toMatchObject({ status: 'COMPLETED', attempts: 1 });
       clinic.carrier.answer((order) => ({ outcome: 'accepted', sid: sidOf(order) }));
       await clinic.seconds(60, { callMs: 3_000, each });
       expect(dialsOf(clinic)).toEqual(before); // going on is said, and not guessed
@@ -68,14 +76,92 @@ test.each(outages)(
       await clinic.seconds(90, { callMs: 3_000, each });
       expect(await clinic.runOf(id)).toMatchObject({ status: 'COMPLETED', breakerReason: null });
       const after = dialsOf(clinic).slice(before.length);
-      expect(new Set(after).size).toBe(after.length);
-      expect(new Set([...before, ...after])).toEqual(new Set(phones));
-      for (const phone of accepted) expect(after).not.toContain(phone);
-      // Who may have been dialled is not dialled again; who certainly was not may be.
-      const isCertain = answer.outcome === 'rejected' && answer.retryable;
-      if (!isCertain) expect(after.filter((phone) => before.includes(phone))).toEqual([]);
+      expect(after.toSorted()).toEqual(phones.filter((phone) => !accepted.has(phone)));
+      expect(await countsNow(clinic, id)).toMatchObject({ answered: 30, failed: 0, cancelled: 0 });
+      for (const task of await clinic.membersOf(id)) expect(task.attempts).toBe(1);
     }),
 );
+
+const away = () => Promise.reject(new Error('away'));
+
+test('whoever was asked for in an outage is called after it, however long the carrier could not say what it did', () =>
+  withCampaigns(async (clinic) => {
+    const phones = await clinic.people(numbers(12));
+    const id = await clinic.campaign({ breakerThreshold: 3, maxConcurrentCalls: 3 });
+    clinic.carrier.answer(() => ({ outcome: 'unknown', cause: 'http_503' }));
+    await clinic.seconds(30, { each: () => sweep(clinic, away) });
+    expect(await clinic.runOf(id)).toMatchObject({ status: 'STOPPED_BY_BREAKER' });
+    const before = dialsOf(clinic);
+    clinic.clock.advance(60 * 60_000); // longer than an attempt may take
+    await sweep(clinic, away);
+    expect(await countsNow(clinic, id)).toMatchObject({ inFlight: before.length, failed: 0 });
+    clinic.carrier.answer((order) => ({ outcome: 'accepted', sid: sidOf(order) }));
+    await clinic.keeper.runCampaign(id, { callList: null, idempotencyKey: null }, clinic.by());
+    await clinic.seconds(60, { callMs: 1_000, each: () => sweep(clinic) });
+    // The list is only read since a moment, and a request may be on its way: nobody is called twice.
+    expect(dialsOf(clinic)).toEqual(before);
+    await clinic.seconds(120, { callMs: 1_000, each: () => sweep(clinic) });
+    expect(await clinic.runOf(id)).toMatchObject({ status: 'COMPLETED' });
+    expect(dialsOf(clinic).slice(before.length).toSorted()).toEqual(phones);
+  }));
+
+test.each([
+  ['completed', 'COMPLETED', 'answered'],
+  ['busy', 'FAILED', 'unanswered'],
+  ['failed', 'FAILED', 'failed'],
+] as const)(
+  'whom the carrier has dialled after all, and found %s, is not dialled again',
+  (status, becomes, counted) =>
+    withCampaigns(async (clinic) => {
+      const phones = await clinic.people(numbers(12));
+      const id = await clinic.campaign({ breakerThreshold: 3, maxConcurrentCalls: 3 });
+      clinic.carrier.answer(() => ({ outcome: 'unknown', cause: 'econnreset' }));
+      await clinic.seconds(5);
+      const lost = [...clinic.carrier.orders];
+      expect(await clinic.runOf(id)).toMatchObject({ status: 'STOPPED_BY_BREAKER' });
+      const list: CampaignClinic['carrier']['list'] = (to) =>
+        Promise.resolve(
+          lost
+            .filter((order) => order.to === to)
+            .map((order) => {
+              const at = clinic.clock.now();
+              return { sid: sidOf(order), status, at, createdAt: at, via: 'lookup' as const };
+            }),
+        );
+      await sweep(clinic, list);
+      clinic.carrier.answer((order) => ({ outcome: 'accepted', sid: sidOf(order) }));
+      await clinic.keeper.runCampaign(id, { callList: null, idempotencyKey: null }, clinic.by());
+      await clinic.seconds(90, { callMs: 1_000, each: () => sweep(clinic, list) });
+      expect(await clinic.runOf(id)).toMatchObject({ status: 'COMPLETED' });
+      expect(dialsOf(clinic).toSorted()).toEqual(phones);
+      const found = new Set(lost.map(({ to }) => to));
+      for (const task of await clinic.membersOf(id))
+        if (found.has(task.phone)) expect(task).toMatchObject({ status: becomes, attempts: 1 });
+      const answered = 12 - lost.length;
+      const rest = { answered: 0, unanswered: 0, failed: 0, cancelled: 0 };
+      expect(await countsNow(clinic, id)).toMatchObject({
+        ...rest,
+        answered,
+        [counted]: lost.length + (counted === 'answered' ? answered : 0),
+      });
+    }),
+);
+
+test('a member whom the carrier never takes is asked for less and less often, and given up with the day', () =>
+  withCampaigns(async (clinic) => {
+    const [phone] = await clinic.people(numbers(1));
+    const id = await clinic.campaign({ breakerThreshold: 100 });
+    clinic.carrier.answer(() => refusal('20003'));
+    for (let minute = 0; minute < 11 * 60; minute += 5) {
+      await clinic.seconds(1);
+      clinic.clock.advance(299_000);
+    }
+    expect(await clinic.runOf(id)).toMatchObject({ status: 'COMPLETED' });
+    expect(await countsNow(clinic, id)).toMatchObject({ failed: 0, cancelled: 1 });
+    expect(new Set(dialsOf(clinic))).toEqual(new Set([phone]));
+    expect(dialsOf(clinic).length).toBeGreaterThan(5);
+    expect(dialsOf(clinic).length).toBeLessThan(40);
+  }));
 
 test('failures that are recorded at the same instant are counted together', () =>
   withCampaigns(async (clinic) => {

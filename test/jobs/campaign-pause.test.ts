@@ -1,6 +1,8 @@
 /** A campaign that is held, changed and let go on. */
 import { expect, test } from 'vitest';
 import { countsOf } from '../../src/campaign/counts.ts';
+import * as campaigns from '../../src/domain/campaign.ts';
+import type { Campaign } from '../../src/domain/campaign.ts';
 import { anyCampaign, withCampaigns, type CampaignClinic } from './campaign-clinic.ts';
 import { numbers } from './clinic.ts';
 
@@ -127,3 +129,64 @@ test('an edit of the audience changes tomorrow, and not who is a member today', 
     expect(await clinic.runOf(id)).toMatchObject({ status: 'COMPLETED', eligible: 12 });
     expect(dialled(clinic).toSorted()).toEqual(phones);
   }));
+
+test('a run that was cancelled and is asked for again calls whoever had not been dialled, and nobody else', () =>
+  withCampaigns(async (clinic) => {
+    const phones = await clinic.people(numbers(30));
+    const id = await clinic.campaign({ callsPerMinute: 60 }); // twenty wait as tasks, the others as members
+    await clinic.seconds(4); // nobody's call has ended
+    const before = dialled(clinic);
+    expect(before.length).toBeGreaterThan(2);
+    const first = await clinic.runOf(id);
+    await clinic.keeper.cancelRun(first.id, clinic.by());
+    await expect(clinic.keeper.cancelRun(first.id, clinic.by())).rejects.toThrow('This run is over.');
+    const [campaign] = await clinic.world.find<Campaign>(campaigns.table, { id: { eq: id } });
+    const left = {
+      eligible: 30 - before.length,
+      exclusions: [{ reason: 'ACTIVE_CONTACT', count: before.length }],
+    };
+    expect(await clinic.keeper.preview(campaign!, clinic.by())).toMatchObject(left);
+    const asked = { callList: null, idempotencyKey: null };
+    const { run } = await clinic.keeper.runCampaign(id, asked, clinic.by());
+    expect(run).toMatchObject({ ...left, date: first.date });
+    await clinic.seconds(60, { callMs: 2_000 });
+    expect(dialled(clinic).toSorted()).toEqual(phones);
+    expect(await clinic.runsOf(id)).toMatchObject([{ status: 'CANCELLED' }, { status: 'COMPLETED' }]);
+    const counts = await countsOf(clinic.world, await clinic.runsOf(id));
+    expect(counts.get(first.id)).toMatchObject({ answered: before.length, cancelled: 30 - before.length });
+    expect(counts.get(run.id)).toMatchObject({ answered: 30 - before.length, cancelled: 0 });
+    const again = await clinic.keeper.runCampaign(id, asked, clinic.by());
+    expect(again.run).toMatchObject({ status: 'COMPLETED', eligible: 0 });
+  }));
+
+test.each([
+  ['Pacific/Honolulu', '2026-03-04T10:00:00Z'],
+  ['Europe/London', '2026-03-04T00:00:00Z'],
+])(
+  'a run goes on when its campaign moves to %s, and ends with the day there; nobody is called twice',
+  (timeZone, endsAt) =>
+    withCampaigns(async (clinic) => {
+      const phones = await clinic.people(numbers(40));
+      const id = await clinic.campaign({ callsPerMinute: 1 });
+      await clinic.seconds(5, { callMs: 1_000 });
+      await clinic.keeper.updateCampaign(id, { ...anyCampaign, callsPerMinute: 1, timeZone }, clinic.by());
+      const until = (at: string) => clinic.clock.advance(Date.parse(at) - clinic.clock.now().getTime());
+      for (let minute = 0; minute < 10; minute += 1) {
+        clinic.clock.advance(59_000);
+        await clinic.seconds(1, { callMs: 1 });
+      }
+      until(endsAt);
+      clinic.clock.advance(-1_000);
+      await clinic.seconds(1, { callMs: 1 });
+      expect(await clinic.runsOf(id)).toMatchObject([{ status: 'RUNNING', date: '2026-03-03' }]);
+      await clinic.seconds(3, { callMs: 1 });
+      const [run] = await clinic.runsOf(id);
+      expect(run).toMatchObject({ status: 'COMPLETED', date: '2026-03-03' });
+      const called = dialled(clinic);
+      expect(called.length).toBeGreaterThanOrEqual(10);
+      expect(new Set(called).size).toBe(called.length);
+      expect(phones).toEqual(expect.arrayContaining(called));
+      const counts = (await countsOf(clinic.world, [run!])).get(run!.id);
+      expect(counts).toMatchObject({ answered: called.length, cancelled: 40 - called.length, pending: 0 });
+    }),
+);

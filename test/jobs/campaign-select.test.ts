@@ -360,8 +360,8 @@ async function store(world: World, { people, sandbox, sandboxAllows, ...settings
     const given = storePeople(tx, { campaign, people, by });
     for (const { patient, described } of given) {
       const member = { workspaceId, campaignId: campaign.id, date: today, phone: null, taskId: null };
-      if (described.isMemberToday)
-        await tx.insert(members, { ...member, runId: workspaceId, patientId: patient.id, reason: null });
+      const held = { ...member, runId: workspaceId, patientId: patient.id, reason: null, isReleased: false };
+      if (described.isMemberToday) await tx.insert(members, held);
     }
     return given;
   });

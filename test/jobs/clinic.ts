@@ -82,7 +82,8 @@ export const withClinic = <T>(work: (clinic: Clinic) => Promise<T>, limits: Limi
 /** The caller ID of a clinic. */
 export const ours = '+14155550199';
 
-async function openClinic(given: { world: World; databaseUrl: string; limits: Limits }) {
+/** A clinic on a migrated database; whoever opens it closes it. */
+export async function openClinic(given: { world: World; databaseUrl: string; limits: Limits }) {
   const { world, databaseUrl, limits } = given;
   const clock = handClock(new Date(aTuesday));
   const { callsPerMinute = 10_000, callsPerSecond = 10_000 } = limits;

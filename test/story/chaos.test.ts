@@ -3,12 +3,13 @@ import { runChaos } from '../../chaos/run.ts';
 import { withDatabaseUrl } from '../support/database.ts';
 
 test(
-  'whatever dies on the way, no attempt is dialled twice, and every task comes to its end',
+  'whatever dies on the way, no attempt is dialled twice, no member of a campaign is contacted twice on a date, and every task and run comes to its end',
   () =>
     withDatabaseUrl(async (databaseUrl) => {
       const outcome = await runChaos({
         databaseUrl,
         tasks: 80,
+        members: 42,
         seed: 1,
         roles: ['api', 'worker', 'worker'],
         areas: [201, 202, 207, 212, 305, 315, 401, 404, 518, 617, 703, 716, 802, 919], // one time zone: few hours to skip
@@ -20,6 +21,8 @@ test(
       });
       expect(outcome.violations).toEqual([]);
       expect(outcome.kills).toBeGreaterThan(3);
+      expect(outcome.members).toBeGreaterThan(20);
+      expect(outcome.trips).toBeGreaterThanOrEqual(2);
       expect(outcome.attempts).toBeGreaterThan(60);
     }),
   120_000,
