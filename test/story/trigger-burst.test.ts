@@ -21,7 +21,7 @@ const people = 100;
 /** What trigger t waits for: one type, some values, and of every fourth also what is believed of the patient. */
 const wants = (t: number) => ({
   type: t % typeCount,
-  values: [t % 37, (t * 7) % 37],
+  values: [(t * 7) % 37],
   side: t % 4 === 0 ? (t % 8 === 0 ? 'left' : 'right') : null,
 });
 
