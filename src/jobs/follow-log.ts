@@ -1,9 +1,13 @@
+import { sql, type RawBuilder } from 'kysely';
 import type { Stream } from '../stream.ts';
 import type { World } from '../world.ts';
 import type { Notice } from '../world/log.ts';
 
 /** How many events are read at once. */
 const batch = 500;
+
+/** Whether something after a place in the log is wanted. */
+type Wants = (cursor: RawBuilder<unknown>) => RawBuilder<boolean>;
 
 /** What following needs. */
 interface Follower {
@@ -14,6 +18,17 @@ interface Follower {
 /** How many events that are of no interest are passed over before that is written down: reading them again costs less. */
 const passed = 100;
 
+/** How far a follower of the log has come. */
+export const cursorOf = (name: string) =>
+  sql`coalesce((select cursor from log_position where name = ${name}), 0)`;
+
+/** Whether nothing that a follower wants has happened, and too little else to write that down: asked with one statement. */
+export async function isIdle(world: Pick<World, 'query'>, name: string, wants: Wants): Promise<boolean> {
+  const [state] = await world.query<{ idle: boolean }>(sql`select not ${wants(cursorOf(name))}
+    and coalesce((select max(global_seq) from event_log), 0) - ${cursorOf(name)} < ${passed} as idle`);
+  return state!.idle;
+}
+
 /**
  * Reacts to every event of some types, batch by batch, in the order of the log, whichever process is alive: the durable
  * consumer only wakes it, the log is what it reads, and how far it has come is kept in Postgres. A reaction may be repeated after a
@@ -21,11 +36,17 @@ const passed = 100;
  */
 export async function followLog(
   { world, stream }: Follower,
-  reaction: { name: string; types: () => Promise<string[]>; react: (notices: Notice[]) => Promise<void> },
+  reaction: {
+    name: string;
+    types: () => Promise<string[]>;
+    react: (notices: Notice[]) => Promise<void>;
+    wants?: Wants;
+  },
   signal: AbortSignal,
 ): Promise<void> {
-  const { name, types, react } = reaction;
+  const { name, types, react, wants } = reaction;
   const catchUp = async () => {
+    if (wants && (await isIdle(world, name, wants))) return;
     for (;;) {
       const position = await world.position(name);
       const { notices, until } = await world.noticesOf(types, position, batch);

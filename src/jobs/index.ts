@@ -9,6 +9,7 @@ import { openDispatcher, type Dispatcher } from './dispatch-tasks.ts';
 import { isOwed } from '../delivery/queue.ts';
 import { isAwaited } from '../trigger/match.ts';
 import { enqueueDeliveries } from './enqueue-deliveries.ts';
+import { cursorOf } from './follow-log.ts';
 import { matchEvents } from './match-events.ts';
 import { nextSweep, sweepCalls, type Sweep } from './sweep-calls.ts';
 import { nextVoicemailSweep, sweepVoicemails } from './sweep-voicemails.ts';
@@ -87,9 +88,6 @@ const onTheStream: Record<string, (tools: Running, signal: AbortSignal) => Promi
   'hang-up-machines': hangUpMachines,
   'stop-ringing': stopRinging,
 };
-
-/** How far a follower of the log has come. */
-const cursorOf = (name: string) => sql`coalesce((select cursor from log_position where name = ${name}), 0)`;
 
 /** A clock that is moved ticks as often as the jobs' rules do at most, in milliseconds. */
 const tickMs = 1_000;

@@ -1,6 +1,7 @@
 import type { Stream } from '../stream.ts';
 import type { Triggers } from '../trigger.ts';
 import type { World } from '../world.ts';
+import { isAwaited } from '../trigger/match.ts';
 import { followLog } from './follow-log.ts';
 
 /** What matching needs. */
@@ -12,4 +13,8 @@ interface Tools {
 
 /** Fires the triggers that wait for an event: each once for each event, because a run's cause is unique. */
 export const matchEvents = ({ triggers, ...tools }: Tools, signal: AbortSignal): Promise<void> =>
-  followLog(tools, { name: 'match-events', types: triggers.awaitedTypes, react: triggers.match }, signal);
+  followLog(
+    tools,
+    { name: 'match-events', types: triggers.awaitedTypes, react: triggers.match, wants: isAwaited },
+    signal,
+  );
