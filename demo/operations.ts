@@ -199,7 +199,7 @@ export type ScheduleTaskInput = {
   backoffSeconds?: number | null | undefined;
   /** Event types on this patient that make the task pointless, such as appointment.cancelled. At most 20. */
   cancelOn?: Array<string> | null | undefined;
-  /** Left out: the one that the patient prefers, else one that has reached them before, else a call; after a failed attempt another one. */
+  /** Left out: of the channels that we can send on and the patient may be tried on, the one that this task has tried least; of several the one that the patient prefers, then the one that reached them last, then call, voicemail, text. Chosen again after each failed attempt; nextAttemptReason says why. */
   channel?: Channel | null | undefined;
   /** At most 2,000 characters. */
   goal?: string | null | undefined;

@@ -1,5 +1,6 @@
 import type { Attempts } from './attempt.ts';
 import type { Context } from './context.ts';
+import type { Conversations } from './conversation.ts';
 import { covers, type ApiKey } from './domain/workspace.ts';
 import { makeLoaders } from './loaders.ts';
 import { failure } from './schema/builder.ts';
@@ -7,10 +8,11 @@ import { failure } from './schema/builder.ts';
 /** What every context holds, whoever asks. */
 type Shared = Omit<
   Context,
-  'key' | 'workspaceId' | 'attempts' | 'publicUrl' | 'loaders' | 'renew' | 'by' | 'can'
+  'key' | 'workspaceId' | 'attempts' | 'conversations' | 'publicUrl' | 'loaders' | 'renew' | 'by' | 'can'
 > & {
   /** Null until the program is ready. */
   attempts(): Attempts | null;
+  texts(): Conversations | null;
   publicUrl(): string;
   /** Of one key. */
   requestsPerMinute: number;
@@ -31,7 +33,9 @@ export function openAccess(shared: Shared) {
   /** The context of one request or operation. Throws RATE_LIMITED, and NOT_READY while the program starts. */
   async function contextOf(authorization: string | null): Promise<Context> {
     const attempts = shared.attempts();
-    if (!attempts) throw failure('NOT_READY', 'The program is starting. Try again in a second.');
+    const conversations = shared.texts();
+    if (!attempts || !conversations)
+      throw failure('NOT_READY', 'The program is starting. Try again in a second.');
     const key = await keyOf(authorization);
     if (key) await limit(key);
     const workspaceId = key?.workspaceId ?? nowhere;
@@ -41,6 +45,7 @@ export function openAccess(shared: Shared) {
       workspaceId,
       publicUrl: shared.publicUrl(),
       attempts,
+      conversations,
       loaders: makeLoaders(shared, workspaceId),
       renew() {
         this.loaders = makeLoaders(shared, workspaceId);

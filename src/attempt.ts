@@ -9,12 +9,15 @@ import type { Contact } from './domain/contact.ts';
 import type { By, Event } from './domain/event.ts';
 import { CarrierRefusal } from './domain/refusal.ts';
 import { leadMs } from './domain/task-progress.ts';
+import { services, type Service } from './domain/workspace.ts';
 import { openIntents, type Wanted } from './attempt/intent.ts';
+import { isStale } from './attempt/circumstances.ts';
 import { dispatchDue, type Round } from './attempt/dispatch.ts';
 import { nextDueAt } from './attempt/due.ts';
 import type { Intended } from './attempt/intend.ts';
 import { openRecords } from './attempt/record.ts';
 import { openVoicemails } from './attempt/voicemail.ts';
+import type { Conversations } from './conversation.ts';
 import { releaseKey } from './idempotency.ts';
 import type { Mailbox } from './voicemail.ts';
 import type { Transaction, World } from './world.ts';
@@ -30,6 +33,8 @@ export interface Tools {
   callsPerSecond: number;
   /** Null: nothing leaves voicemails. */
   mailbox: Mailbox | null;
+  /** Null: nothing texts. */
+  texts: Pick<Conversations, 'ask'> | null;
 }
 
 /** A call with the event that recorded the request for it. */
@@ -48,9 +53,6 @@ const dispatchAheadMs = 1_000;
 
 /** How many tasks are claimed at once: more make the claim no cheaper for each. */
 const batch = 100;
-
-/** How old the gate's decision may be when the carrier is asked, in milliseconds. */
-const decisionMs = 5_000;
 
 /** The answer to who comes too late: nothing was dialled. */
 const tooLate: progress.Answer = {
@@ -87,7 +89,8 @@ export function openAttempts(tools: Tools) {
     const recorded = await intents.record(setting, { ...by, now: clock.now() });
     if (recorded.replayed) return answered(recorded);
     const free = (tx: Transaction) => releaseKey(tx, by.workspaceId, wanted.idempotencyKey);
-    const settled = await ask(recorded, by, dial, free);
+    const leavesMessage = setting.service.machineMessage !== null;
+    const settled = await ask(recorded, by, (call) => dial(call, leavesMessage), free);
     return answered({ ...recorded, call: settled });
   }
 
@@ -115,14 +118,15 @@ export function openAttempts(tools: Tools) {
   async function attempt(intended: Intended, now: Date): Promise<void> {
     const by: By = { workspaceId: intended.event.workspaceId, actor: 'dispatch-tasks', source: 'job', now };
     if (intended.channel === 'VOICE') await ask(intended, by, dialInTurn);
-    else await voicemails.ask(intended, by);
+    else if (intended.channel === 'VOICEMAIL') await voicemails.ask(intended, by);
+    else await tools.texts?.ask(intended.text, by);
   }
 
   /** Asks the carrier about what is recorded, once, and records its answer; `free` when nothing was dialled and it may be asked again. */
   async function ask(
     placed: Placed,
     by: By,
-    dialling: typeof dial,
+    dialling: (call: Call) => Promise<progress.Answer>,
     free?: (tx: Transaction) => Promise<void>,
   ): Promise<Call> {
     const answer = await dialling(placed.call);
@@ -133,19 +137,23 @@ export function openAttempts(tools: Tools) {
     return record(placed.call, (current) => progress.answer(current, answer), told, atTheEnd);
   }
 
-  /** Asks the carrier, unless the decision has grown old: a process that was frozen must not dial what others gave up. */
-  async function dial(call: Call): Promise<progress.Answer> {
-    const isYoung = () => clock.now().getTime() - Date.parse(call.decision.decidedAt) <= decisionMs;
+  /** Asks the carrier, unless the decision has grown old. */
+  async function dial(call: Call, leavesMessage: boolean): Promise<progress.Answer> {
+    const isYoung = () => !isStale(call.decision, clock.now());
     if (!isYoung()) return tooLate;
     const { workspaceId, id: callId, phoneTo: to, phoneFrom: from } = call;
-    return carrier.dial({ workspaceId, callId, to, from }, isYoung);
+    return carrier.dial({ workspaceId, callId, to, from, leavesMessage }, isYoung);
   }
 
   /** Dials what had to wait for its turn, unless the person has said no since: the gate's decision was made before. */
   async function dialInTurn(call: Call): Promise<progress.Answer> {
-    const where = { workspaceId: { eq: call.workspaceId }, id: { eq: call.contactId } };
-    const contact = await world.findOne<Contact>(contacts.table, where);
-    return contact && isUnwanted(call, contact) ? unwanted : dial(call);
+    const here = { workspaceId: { eq: call.workspaceId } };
+    const [contact, service] = await Promise.all([
+      world.findOne<Contact>(contacts.table, { ...here, id: { eq: call.contactId } }),
+      world.findOne<Service>(services, { ...here, id: { eq: call.serviceId } }),
+    ]);
+    const isUnwanted = contact !== null && contacts.isUnwanted(contact, { ...call, channel: 'VOICE' });
+    return isUnwanted ? unwanted : dial(call, (service?.machineMessage ?? null) !== null);
   }
 
   /** A call that the carrier refused is a refusal, also when it is asked for again with its key. */
@@ -220,14 +228,6 @@ export function openAttempts(tools: Tools) {
     voicemails,
   };
 }
-
-/** Whether the person has opted out, or taken back their consent to calls, since this call was allowed. */
-const isUnwanted = (call: Call, { optedOutAt, revocations }: Contact): boolean =>
-  optedOutAt !== null ||
-  revocations.some(
-    ({ patientId, channels, at }) =>
-      patientId === call.patientId && channels.includes('VOICE') && Date.parse(at) >= call.queuedAt.getTime(),
-  );
 
 /** Makes attempts at contacts. */
 export type Attempts = ReturnType<typeof openAttempts>;

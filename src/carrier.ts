@@ -1,8 +1,8 @@
-import { ExponentialBackoff, handleWhen, retry } from 'cockatiel';
 import twilio from 'twilio';
 import { maxSeconds, ringSeconds } from './domain/call.ts';
 import { withinSecond, type Answer, type Heard } from './domain/call-progress.ts';
-import { CarrierRefusal } from './domain/refusal.ts';
+import { answerOf, codeOf, isUnknown, notBegun, refusalOf } from './carrier/failure.ts';
+import { openTexts, type TextCarrier } from './carrier/text.ts';
 import type { Config } from './config.ts';
 
 /** How long one request to the carrier may take, in milliseconds: its create answers in well under a second. */
@@ -14,6 +14,8 @@ export interface Order {
   callId: string;
   to: string;
   from: string;
+  /** Whether a message is left on a machine: then its beep is waited for. */
+  leavesMessage: boolean;
 }
 
 /** A call as the carrier lists it. */
@@ -54,7 +56,7 @@ export function openCarrier(options: {
     }
   }
 
-  function create({ workspaceId, callId, to, from }: Order) {
+  function create({ workspaceId, callId, to, from, leavesMessage }: Order) {
     const base = `${publicUrl}/carrier/${workspaceId}/calls/${callId}`;
     return client.calls.create({
       to,
@@ -62,7 +64,7 @@ export function openCarrier(options: {
       url: `${base}/twiml`,
       timeout: ringSeconds,
       timeLimit: maxSeconds,
-      machineDetection: 'Enable',
+      machineDetection: leavesMessage ? 'DetectMessageEnd' : 'Enable',
       asyncAmd: 'true',
       asyncAmdStatusCallback: `${base}/amd${everyRetry}`,
       statusCallback: `${base}/status${everyRetry}`,
@@ -81,12 +83,24 @@ export function openCarrier(options: {
     }
   }
 
+  /** Lets an answered call say this from now on, then end; one that is over stays so. Refuses as hangUp does. */
+  async function leave(sid: string, message: string): Promise<void> {
+    const response = new twilio.twiml.VoiceResponse();
+    response.say(message);
+    response.hangup();
+    try {
+      await client.calls(sid).update({ twiml: response.toString() });
+    } catch (error) {
+      if (codeOf(error) !== '21220') throw refusalOf(error);
+    }
+  }
+
   /** What the carrier knows of a call; null when it knows of none. */
   async function lookUp(sid: string, now: Date): Promise<Heard | null> {
     try {
       return heardOf(await client.calls(sid).fetch(), now);
     } catch (error) {
-      if ((error as { status?: number }).status === 404) return null;
+      if (isUnknown(error)) return null;
       throw refusalOf(error);
     }
   }
@@ -102,8 +116,10 @@ export function openCarrier(options: {
   }
 
   return {
+    ...openTexts(client, { publicUrl, everyRetry }),
     dial,
     hangUp,
+    leave,
     lookUp,
     list,
     spoken,
@@ -119,8 +135,8 @@ export function openCarrier(options: {
   };
 }
 
-/** The carrier. */
-export type Carrier = ReturnType<typeof openCarrier>;
+/** The carrier, as far as calls are concerned. */
+export type Carrier = Omit<ReturnType<typeof openCarrier>, keyof TextCarrier>;
 
 /** Twilio's connection overrides: up to five retries on any failure; by default a callback that we answer with 500 is lost. */
 const everyRetry = '#rc=5&rp=all';
@@ -137,63 +153,6 @@ function spoken(text: string | null): string {
   response.hangup();
   return response.toString();
 }
-
-const unsent = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN']);
-
-/** Whether a request has certainly done nothing. */
-const didNothing = (error: unknown): boolean => {
-  const { status, code } = error as { status?: number; code?: string | number };
-  return status === 429 || (typeof code === 'string' && unsent.has(code));
-};
-
-const notBegun = retry(handleWhen(didNothing), {
-  maxAttempts: 4,
-  backoff: new ExponentialBackoff({ initialDelay: 100, maxDelay: 1_000 }),
-});
-
-/** Twilio's codes for a refusal that may not be one later: concurrency limit, full queue. */
-const passing = new Set(['10004', '22005']);
-
-/** A carrier's failure in our words: refused, never begun, or unknown. */
-function answerOf(error: unknown): Answer {
-  if (didNothing(error)) {
-    const message = 'The carrier could not be reached, or had too many requests. Nothing was dialled.';
-    return { outcome: 'rejected', carrierCode: codeOf(error), message, retryable: true, reached: false };
-  }
-  const { status } = error as { status?: number };
-  if (status !== undefined && status >= 400 && status < 500) {
-    const carrierCode = codeOf(error);
-    const message = `The carrier refused the call${carrierCode ? ` with its code ${carrierCode}` : ''}. Nothing was dialled.`;
-    return {
-      outcome: 'rejected',
-      carrierCode,
-      message,
-      retryable: passing.has(carrierCode ?? ''),
-      reached: true,
-    };
-  }
-  return { outcome: 'unknown', cause: status ? `http_${status}` : causeOf(error) };
-}
-
-/** The SDK's errors carry the account's token and the request's body: only a word of them is kept. */
-const causeOf = (error: unknown): string => {
-  const { code } = error as { code?: unknown };
-  return typeof code === 'string' ? code.toLowerCase() : 'unreadable_answer';
-};
-
-function refusalOf(error: unknown): CarrierRefusal {
-  const answer = answerOf(error);
-  if (answer.outcome === 'rejected') return new CarrierRefusal(answer.message, answer);
-  const message =
-    'The carrier did not answer. What was asked may or may not have happened; its state will follow.';
-  return new CarrierRefusal(message, { carrierCode: null, retryable: true, reached: false });
-}
-
-/** Twilio's numeric code; an axios error's code is a word, and is none. */
-const codeOf = (error: unknown): string | null => {
-  const { code } = error as { code?: unknown };
-  return typeof code === 'number' ? String(code) : null;
-};
 
 interface Resource {
   sid: string;

@@ -2,6 +2,7 @@ import type DataLoader from 'dataloader';
 import type { Attempts } from './attempt.ts';
 import type { Campaigns } from './campaign.ts';
 import type { Clock, RunningClock } from './clock.ts';
+import type { Conversations } from './conversation.ts';
 import type { By, Event } from './domain/event.ts';
 import type { Call } from './domain/call.ts';
 import type { Campaign } from './domain/campaign.ts';
@@ -32,6 +33,7 @@ export interface Context {
   world: World;
   live: Live;
   attempts: Attempts;
+  conversations: Conversations;
   registry: Registry;
   schedule: Schedule;
   campaigns: Campaigns;

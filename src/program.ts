@@ -6,6 +6,7 @@ import { openCarrier } from './carrier.ts';
 import { openClock, type RunningClock } from './clock.ts';
 import type { Config } from './config.ts';
 import { openDeliveries } from './delivery.ts';
+import { openConversations, type Conversations } from './conversation.ts';
 import { startNats } from './embedded/nats.ts';
 import { startPostgres } from './embedded/postgres.ts';
 import { openImporter } from './importer.ts';
@@ -87,7 +88,7 @@ async function open(opening: Opening, stop: () => Promise<void>): Promise<Omit<P
   const empty = await core.isEmpty(workspace.id);
   const clockNote = config.demo && empty && !config.clockStart ? startByDay(clock) : null;
   const simulator = await openSimulator(opening);
-  const outside = await openOutside({ ...opening, core, simulatorUrl: simulator?.url ?? null });
+  const outside = await openOutside({ ...opening, core, simulator });
   const adminKey = await workspaces.ensureAdminKey(workspace.id, config.adminApiKey?.reveal() ?? null);
   outside.ready();
   if (config.demo && empty)
@@ -131,15 +132,8 @@ async function openCore(opening: Opening) {
   return {
     world,
     stream,
-    live: openLive({
-      world,
-      stream,
-      log,
-    }),
-    workspaces: openWorkspaces({
-      world,
-      clock,
-    }),
+    live: openLive({ world, stream, log }),
+    workspaces: openWorkspaces({ world, clock }),
     registry: openRegistry({ world }),
     schedule: openSchedule({ world }),
     campaigns: openCampaigns({
@@ -151,19 +145,10 @@ async function openCore(opening: Opening) {
     triggers,
     deliveries,
     subscriptions: openSubscriptions({ world, poster, deliveries }),
-    importer: openImporter({
-      world,
-      clock,
-    }),
+    importer: openImporter({ world, clock }),
     signing,
     recordings: openVoicemailAudio({ world, clock, signing }),
-    isEmpty: async (workspaceId: string) =>
-      (
-        await world.log({
-          workspaceId,
-          limit: 1,
-        })
-      ).length === 0,
+    isEmpty: async (workspaceId: string) => (await world.log({ workspaceId, limit: 1 })).length === 0,
   };
 }
 
@@ -178,14 +163,24 @@ async function closeWorld(world: World): Promise<void> {
   await world.close();
 }
 
+/** What the server asks that is made only after it, because the carrier must be told its URL. */
+interface Made {
+  attempts: Attempts | null;
+  conversations: Conversations | null;
+  webhooks: Webhooks | null;
+}
+
+/** The simulated carrier; one that is another process's knows already where people's texts go. */
+type Simulator = { url: string; messagesTo?: (url: string) => void };
+
 /** What is opened beside the core. */
-type Outside = Opening & { core: Awaited<ReturnType<typeof openCore>>; simulatorUrl: string | null };
+type Outside = Opening & { core: Awaited<ReturnType<typeof openCore>>; simulator: Simulator | null };
 
 /** The server, the carrier, and the jobs between them. The carrier is told the URL that the server has got. */
 async function openOutside(opening: Outside) {
   const { config, log, clock, opened, core } = opening;
   let state: 'starting' | 'ready' | 'stopping' = 'starting';
-  const made: { attempts: Attempts | null; webhooks: Webhooks | null } = { attempts: null, webhooks: null };
+  const made: Made = { attempts: null, conversations: null, webhooks: null };
   const hooks = openHooks({ ...core, clock });
   let publicUrl = config.publicUrl ?? '';
   const access = openAccess({
@@ -196,6 +191,7 @@ async function openOutside(opening: Outside) {
     requestsPerMinute: config.apiKeyRequestsPerMinute,
     attempts: () => made.attempts,
     publicUrl: () => publicUrl,
+    texts: () => made.conversations,
   });
   const server = await openServer(
     {
@@ -211,22 +207,25 @@ async function openOutside(opening: Outside) {
   );
   opened(() => server.close());
   publicUrl ||= server.url;
-  const apiUrl = opening.simulatorUrl ?? config.carrier.apiUrl;
+  const apiUrl = opening.simulator?.url ?? config.carrier.apiUrl;
   const carrier = openCarrier({ account: config.carrier, apiUrl, publicUrl });
   const mailbox = mailboxOf(opening, publicUrl);
   const { callsPerSecond, pace } = config.carrier;
   const limits = { callsPerMinute: config.sourceNumberCallsPerMinute, callsPerSecond };
-  const attempts = openAttempts({ ...core, carrier, mailbox, clock, ...limits });
-  made.webhooks = openWebhooks({ ...core, carrier, mailbox, attempts, clock, log });
+  const conversations = openConversations({ ...core, carrier, clock, pace, log });
+  const attempts = openAttempts({ ...core, carrier, mailbox, texts: conversations, clock, ...limits });
+  made.webhooks = openWebhooks({ ...core, carrier, mailbox, attempts, conversations, clock, log });
+  opening.simulator?.messagesTo?.(carrier.messageUrl);
   const following = new AbortController();
   opened(() => Promise.resolve(following.abort()));
   await core.live.start(following.signal);
-  if (config.role !== 'api') opened(startJobs({ ...core, carrier, attempts, clock, log, pace }));
+  if (config.role !== 'api')
+    opened(startJobs({ ...core, carrier, attempts, conversations, clock, log, pace }));
   return {
     url: server.url,
     attempts,
     ready: () => {
-      made.attempts = attempts;
+      Object.assign(made, { attempts, conversations });
       state = 'ready';
     },
     stopping: () => {
@@ -236,10 +235,10 @@ async function openOutside(opening: Outside) {
 }
 
 /** The vendor of voicemails: the one that is configured, else the simulated one; null beside a real carrier. */
-function mailboxOf({ config, clock, core, simulatorUrl }: Outside, publicUrl: string): Mailbox | null {
+function mailboxOf({ config, clock, core, simulator }: Outside, publicUrl: string): Mailbox | null {
   const account = config.voicemail
     ? { ...config.voicemail, key: config.voicemail.key.reveal(), secret: config.voicemail.secret.reveal() }
-    : simulatorUrl && { apiUrl: `${simulatorUrl}/voicemail`, key: 'simulated', secret: 'simulated' };
+    : simulator && { apiUrl: `${simulator.url}/voicemail`, key: 'simulated', secret: 'simulated' };
   return account ? openMailbox({ ...core, vendor: openDropCowboy(account), clock, publicUrl }) : null;
 }
 
@@ -269,7 +268,7 @@ async function openServices({
 }
 
 /** The simulated carrier: this process's own, or the one that another process of the same deployment has at its port. */
-async function openSimulator({ config, clock, log, opened }: Opening): Promise<{ url: string } | null> {
+async function openSimulator({ config, clock, log, opened }: Opening): Promise<Simulator | null> {
   if (!config.carrier.simulated) return null;
   try {
     const simulator = await startCarrier({

@@ -61,7 +61,13 @@ export function openWorkspaces({ world, clock }: { world: World; clock: Clock })
   /** A new service. As the default it takes the place of the one before. */
   async function createService(
     workspaceId: string,
-    { isDefault, ...given }: Pick<Service, 'name' | 'systemPrompt' | 'greeting'> & { isDefault: boolean },
+    {
+      isDefault,
+      ...given
+    }: Pick<Service, 'name' | 'systemPrompt' | 'greeting'> & {
+      machineMessage?: string | null;
+      isDefault: boolean;
+    },
   ): Promise<Service> {
     return world.transact(async (tx) => {
       await tx.query(sql`select 1 from workspace where id = ${workspaceId} for update`);
@@ -70,6 +76,7 @@ export function openWorkspaces({ world, clock }: { world: World; clock: Clock })
         await tx.query(sql`update service set is_default = false where workspace_id = ${workspaceId}`);
       const now = clock.now();
       const row = {
+        machineMessage: null,
         ...given,
         workspaceId,
         id: newId(now),

@@ -76,7 +76,7 @@ export async function fillSample(tools: Tools) {
       phone,
       label: 'Harbor',
       voice: true,
-      text: false,
+      text: true,
       serviceId: null,
     });
   const numberIds = await Promise.all(numbers.map(async (phone) => (await register(phone)).id));

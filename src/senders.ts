@@ -58,14 +58,13 @@ export async function openSenders(reader: Reader, asked: readonly Asked[]) {
     return null;
   }
 
-  /** The number that someone is texted from: one of a use case for texts, else any that can. */
-  function textFrom(who: Asked): string | null {
+  /** The numbers that someone may be texted from: those of use cases for texts, else any that can. */
+  function textNumbersOf(who: Asked): string[] {
     const inCases = casesOf(who, 'TEXT')
       .flatMap(numbersIn)
       .filter(({ text }) => text);
     const all = numbers.filter(({ workspaceId, text }) => workspaceId === who.workspaceId && text);
-    const able = inCases.length > 0 ? inCases : all;
-    return able.length > 0 ? pick(able, who) : null;
+    return (inCases.length > 0 ? inCases : all).map(({ phone }) => phone);
   }
 
   const casesOf = ({ workspaceId }: Asked, channel: Channel) =>
@@ -79,18 +78,21 @@ export async function openSenders(reader: Reader, asked: readonly Asked[]) {
       who.serviceId ?? null,
     );
     const voicemail = voicemailOf(who);
-    const text = textFrom(who);
+    const texts = textNumbersOf(who);
     return [
       ...(callers.length > 0
         ? [{ channel: 'VOICE' as const, phoneFrom: pickCallerId(callers, who.patientId) }]
         : []),
       ...(voicemail ? [{ channel: 'VOICEMAIL' as const, phoneFrom: voicemail.phoneFrom }] : []),
-      ...(text ? [{ channel: 'TEXT' as const, phoneFrom: text }] : []),
+      ...(texts.length > 0
+        ? [{ channel: 'TEXT' as const, phoneFrom: pickCallerId(texts, who.patientId) }]
+        : []),
     ];
   }
 
   return {
     voicemailOf,
+    textNumbersOf,
     /** What a choice of channel is made from. */
     choiceOf: (who: Asked, preferred: Channel | null): Omit<Choice, 'tried' | 'isOpen'> => ({
       senders: sendersOf(who),

@@ -1,6 +1,7 @@
 import type { Attempts } from './attempt.ts';
 import type { Carrier } from './carrier.ts';
 import type { Clock } from './clock.ts';
+import type { Conversations } from './conversation.ts';
 import * as calls from './domain/call.ts';
 import type { Call } from './domain/call.ts';
 import * as progress from './domain/call-progress.ts';
@@ -8,6 +9,7 @@ import { services, type Service } from './domain/workspace.ts';
 import type { Mailbox } from './voicemail.ts';
 import { voicemailTold } from './webhooks/voicemail.ts';
 import type { World } from './world.ts';
+import { openTextWebhooks } from './webhooks/text.ts';
 
 /** A request as it came in: the raw body, before anybody has touched it. */
 export interface Incoming {
@@ -30,6 +32,7 @@ interface Tools {
   carrier: Carrier;
   mailbox: Mailbox | null;
   attempts: Attempts;
+  conversations: Conversations;
   clock: Clock;
   log: (line: string, error?: unknown) => void;
 }
@@ -40,16 +43,20 @@ const path = /^\/carrier\/([0-9a-f-]{36})\/calls\/([0-9a-f-]{36})\/(status|twiml
 /** Said when neither the call nor its service has a greeting. */
 const defaultGreeting = 'Hello. This is an automated call from your care team.';
 
-/** Takes what the carrier tells of calls: late, early, twice, in any order. Nothing unsigned changes anything. */
-export function openWebhooks({ world, carrier, mailbox, attempts, clock, log }: Tools) {
+/** Takes what the carrier tells of calls and texts: late, early, twice, in any order. Nothing unsigned changes anything. */
+export function openWebhooks({ world, carrier, mailbox, attempts, conversations, clock, log }: Tools) {
+  const texts = openTextWebhooks({ conversations, log });
+
   async function handle(incoming: Incoming): Promise<Answered> {
     const voicemail = await voicemailTold(
       { world, mailbox, voicemails: attempts.voicemails, clock },
       incoming,
     );
     if (voicemail) return voicemail;
-    const [, workspaceId, callId, topic] = path.exec(incoming.pathAndQuery.split('?')[0] ?? '') ?? [];
-    if (!workspaceId || !callId || !topic) return { status: 404 };
+    const [asked = ''] = incoming.pathAndQuery.split('?');
+    const [, workspaceId, callId, topic] = path.exec(asked) ?? [];
+    const isCall = workspaceId && callId && topic;
+    if (!isCall && !texts.isHere(asked)) return { status: 404 };
     const parameters = Object.fromEntries(new URLSearchParams(incoming.body));
     const signature = incoming.headers['x-twilio-signature'];
     const signed = carrier.isSigned(
@@ -58,6 +65,7 @@ export function openWebhooks({ world, carrier, mailbox, attempts, clock, log }: 
       typeof signature === 'string' ? signature : undefined,
     );
     if (!signed || parameters['AccountSid'] !== carrier.accountSid) return { status: 403 };
+    if (!isCall) return texts.handle(asked, parameters);
     const call = await world.findOne<Call>(calls.table, {
       workspaceId: { eq: workspaceId },
       id: { eq: callId },

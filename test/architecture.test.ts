@@ -42,7 +42,8 @@ const allowed: Record<string, string[] | 'anything'> = {
   'voicemail-audio': ['domain', 'clock'],
   voicemail: ['domain'],
   senders: ['domain'],
-  attempt: ['domain', 'clock', 'idempotency', 'provision', 'registry', 'senders'],
+  conversation: ['domain', 'clock', 'idempotency', 'provision', 'registry', 'attempt', 'withdraw'],
+  attempt: ['domain', 'clock', 'conversation', 'idempotency', 'provision', 'registry', 'senders'],
   access: ['loaders', 'schema', 'domain'],
   context: [],
   server: ['resolvers', 'live', 'domain'],
@@ -131,18 +132,36 @@ test('files stay small: half of them within 80 lines, nine in ten within 200', (
   expect(lengths.at(-1)).toBeLessThanOrEqual(301);
 });
 
+test('there is one way for texts to the carrier, and the gate stands before it', () => {
+  const saying = (text: string) => files.filter((file) => textOf(file).includes(text)).toSorted();
+  expect(saying('messages.create(')).toEqual(['carrier/text.ts']);
+  expect(saying('carrier.text(')).toEqual(['conversation.ts']);
+  expect(saying("type: 'message.sent', data: sending")).toEqual(['domain/conversation-progress.ts']);
+  expect(saying('say(conversation, sending)')).toEqual(['conversation/intent.ts']);
+  // What is texted was recorded just before; but for the question who writes, of which the text that it answers keeps note.
+  const texts = textOf('conversation.ts');
+  expect(texts.match(/carrier\.text\(/g)).toHaveLength(2);
+  // What is recorded was allowed just before, in straight lines.
+  for (const file of ['conversation/outbox.ts', 'conversation/confirm.ts']) {
+    const allowed = textOf(file).split('!decision.allowed').length - 1;
+    const intended = textOf(file).split(/(?:await|return) intendText\(/).length - 1;
+    expect([file, allowed, intended]).toEqual([file, allowed, allowed]);
+    expect(intended).toBeGreaterThan(0);
+  }
+});
+
 test('there is one way to the carrier, and the gate stands before it', () => {
   const saying = (text: string) => files.filter((file) => textOf(file).includes(text)).toSorted();
   expect(saying('calls.create(')).toEqual(['carrier.ts']);
   expect(saying('carrier.dial(')).toEqual(['attempt.ts']);
   expect(saying('mailbox.drop(')).toEqual(['attempt/voicemail.ts']);
   expect(saying('calls.initiate(')).toEqual(['attempt/intend.ts', 'attempt/intent.ts']);
-  expect(saying('voicemails.request(')).toEqual(['attempt/voicemail.ts']);
+  expect(saying('voicemails.request(')).toEqual(['attempt/voicemail-intent.ts']);
   expect(saying("type: 'outbound.initiated', data: intent")).toEqual(['domain/call.ts']);
   // What is dialled was recorded just before: both ways to record an intent end in the one place that asks.
   const attempt = textOf('attempt.ts');
-  expect(attempt.match(/\bdial\(/g)).toHaveLength(3); // its definition, its one use, the carrier's own
-  expect(attempt.match(/\bask\(/g)).toHaveLength(4); // its definition, a direct call's, a task's, a task's voicemail's
+  expect(attempt.match(/\bdial\(/g)).toHaveLength(4); // its definition, its two uses, the carrier's own
+  expect(attempt.match(/\bask\(/g)).toHaveLength(5); // its definition, a direct call's, a task's, a task's voicemail and text's
   const before = (text: string, first: string, then: string) => {
     expect(text.indexOf(first)).toBeGreaterThan(-1);
     expect(text.indexOf(first)).toBeLessThan(text.indexOf(then));
@@ -155,7 +174,7 @@ test('there is one way to the carrier, and the gate stands before it', () => {
   before(dispatch, 'sift(tx, due, scene)', 'intend(tx, attempt');
   before(dispatch, 'decision.allowed && contact', 'allowed.push(');
   expect(dispatch.match(/allowed\.push\(/g)).toHaveLength(1);
-  before(textOf('attempt/voicemail.ts'), 'if (!decision.allowed', 'return intend(tx');
+  before(textOf('attempt/voicemail-intent.ts'), 'if (!decision.allowed', 'return intend(tx');
   for (const file of ['attempt/intent.ts', 'attempt/intend.ts'])
     expect(textOf(file).match(/calls\.initiate\(/g)).toHaveLength(1);
 });

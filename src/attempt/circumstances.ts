@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import { lookBackMs } from '../domain/caps.ts';
+import type { ContactDecision } from '../domain/consent.ts';
 import { table as workspaces, type Workspace } from '../domain/workspace.ts';
 import type { World } from '../world.ts';
 
@@ -55,6 +56,13 @@ export async function recentAttempts(
     group by patient_id`);
   return new Map(rows.map(({ patientId, begun }) => [patientId, begun]));
 }
+
+/** How old the gate's decision may be when somebody outside is asked to act on it, in milliseconds. */
+const decisionMs = 5_000;
+
+/** Whether a decision has grown old: a process that was frozen must not do what others gave up. */
+export const isStale = ({ decidedAt }: ContactDecision, now: Date): boolean =>
+  now.getTime() - Date.parse(decidedAt) > decisionMs;
 
 /** Workspaces by id. */
 export async function workspacesOf(reader: Reader, ids: readonly string[]): Promise<Map<string, Workspace>> {

@@ -1,25 +1,21 @@
-import { sql } from 'kysely';
+import { occupied } from '../conversation/line.ts';
 import * as calls from '../domain/call.ts';
-import type { Campaign } from '../domain/campaign.ts';
-import { table as campaigns } from '../domain/campaign.ts';
-import * as contacts from '../domain/contact.ts';
-import type { Contact } from '../domain/contact.ts';
 import type { Channel, ContactDecision } from '../domain/consent.ts';
-import { decide, zoneOf, type Question } from '../domain/gate.ts';
-import * as patients from '../domain/patient.ts';
+import type { Contact } from '../domain/contact.ts';
+import { closingOf, decide, zoneOf, type Question } from '../domain/gate.ts';
 import type { Patient } from '../domain/patient.ts';
 import * as tasks from '../domain/task.ts';
 import type { OutboundTask } from '../domain/task.ts';
 import * as progress from '../domain/task-progress.ts';
-import { afterBlock } from '../domain/task-retry.ts';
+import { afterBlock, afterHindrance } from '../domain/task-retry.ts';
 import { mayReach, openPolicy } from '../domain/workspace.ts';
+import { openSenders } from '../senders.ts';
 import type { Transaction, World } from '../world.ts';
-import { openAttempts, recentAttempts, workspacesOf, type Open } from './circumstances.ts';
-import { openSenders, type VoicemailKit } from '../senders.ts';
+import type { Open } from './circumstances.ts';
 import { noChoice } from './conclude.ts';
 import { claimDue } from './due.ts';
-import { byOf, intend, type Allowed, type Intended, type Words } from './intend.ts';
-import { roomFor } from './room.ts';
+import { byOf, intend, type Allowed, type Intended, type TextKit } from './intend.ts';
+import { keyOf, phoneOf, sceneOf, wordsOf, type Scene } from './scene.ts';
 
 /** What is dispatched at once, and how fast. */
 interface Pace {
@@ -61,7 +57,8 @@ export const dispatchDue = (world: World, pace: Pace): Promise<Round> =>
     const { turns, againMs } = await turnsFor(tx, calls, pace);
     const made = turns.map((turnAt, index) => ({ attempt: calls[index]!, turnAt }));
     made.push(...others.map((attempt) => ({ attempt, turnAt: attempt.at })));
-    const dispatched = made.map(({ attempt, turnAt }) => ({ ...intend(tx, attempt), turnAt }));
+    const dispatched: Round['dispatched'] = [];
+    for (const { attempt, turnAt } of made) dispatched.push({ ...(await intend(tx, attempt)), turnAt });
     return { dispatched, blocked, againMs: turns.length < calls.length ? againMs : 0 };
   });
 
@@ -76,73 +73,6 @@ const turnsFor = (tx: Transaction, calls: Allowed[], pace: Pace) =>
         calls.map(({ at }) => at),
       );
 
-/** Everything that the gate must know of these tasks, locked where it decides. */
-async function sceneOf(tx: Transaction, due: OutboundTask[], { now, callsPerMinute }: Pace) {
-  const workspaceIds = unique(due.map(({ workspaceId }) => workspaceId));
-  const here = { workspaceId: { in: workspaceIds } };
-  const id = { in: unique(due.map(({ patientId }) => patientId)) };
-  const known = await tx.lockEach(patients, {
-    where: { ...here, id },
-    limit: id.in.length,
-    skipLocked: true,
-  });
-  const people = new Map(known.map((patient) => [patient.id, patient]));
-  const phone = { in: unique(due.map((task) => phoneOf(task, people.get(task.patientId)))) };
-  const limit = phone.in.length * workspaceIds.length;
-  const numbers = await tx.lockEach(contacts, { where: { ...here, phone }, limit, skipLocked: true });
-  const contactIds = numbers.map((contact) => contact.id);
-  const found = new Map(numbers.map((contact) => [`${contact.workspaceId} ${contact.phone}`, contact]));
-  const missing = due.some((task) => !found.has(keyOf(task, people.get(task.patientId))));
-  const workspaces = await workspacesOf(tx, workspaceIds);
-  return {
-    now,
-    people,
-    numbers: found,
-    heldNumbers: missing
-      ? await heldByOthers(tx, { workspaceIds, phones: phone.in, ours: contactIds })
-      : new Set<string>(),
-    workspaces,
-    room: await roomFor(tx, due, { now, callsPerMinute, workspaces: [...workspaces.values()] }),
-    campaigns: await campaignsOf(tx, due),
-    kits: await kitsOf(tx, due),
-    open: await openAttempts(tx, workspaceIds, contactIds),
-    recent: await recentAttempts(tx, { workspaceIds, patientIds: id.in, now }),
-  };
-}
-type Scene = Awaited<ReturnType<typeof sceneOf>>;
-
-/** The campaigns of tasks, by their ids. */
-async function campaignsOf(tx: Transaction, due: OutboundTask[]): Promise<Map<string, Campaign>> {
-  const ids = unique(due.flatMap(({ campaignId }) => campaignId ?? []));
-  const found = ids.length === 0 ? [] : await tx.find<Campaign>(campaigns, { id: { in: ids } });
-  return new Map(found.map((campaign) => [campaign.id, campaign]));
-}
-
-/** What voicemails are left with, by task. */
-async function kitsOf(tx: Transaction, due: OutboundTask[]): Promise<Map<string, VoicemailKit | null>> {
-  const wanted = due.filter(({ channel }) => channel === 'VOICEMAIL');
-  if (wanted.length === 0) return new Map();
-  const senders = await openSenders(tx, wanted);
-  return new Map(wanted.map((task) => [task.id, senders.voicemailOf(task)]));
-}
-
-/** A task's own words; a campaign may have been told others since it made the task, and whoever is called now hears those. */
-function wordsOf(task: OutboundTask, scene: Scene): Words {
-  const { reason, goal, purpose } = scene.campaigns.get(task.campaignId ?? '') ?? task;
-  return { reason, goal: goal ?? null, purpose };
-}
-
-/** Numbers that are known and held by somebody else: of the others nobody has ever heard. */
-async function heldByOthers(
-  tx: Transaction,
-  { workspaceIds, phones, ours }: { workspaceIds: string[]; phones: string[]; ours: string[] },
-): Promise<Set<string>> {
-  const rows = await tx.query<{ key: string }>(sql`
-    select workspace_id || ' ' || phone as key from contact
-    where workspace_id = any(${workspaceIds}) and phone = any(${phones}) and id <> all(${ours})`);
-  return new Set(rows.map(({ key }) => key));
-}
-
 /** Asks the gate about each task in the order of dispatch. Of two at one number or person the second waits for the next round. */
 async function sift(
   tx: Transaction,
@@ -152,7 +82,6 @@ async function sift(
   const allowed: Allowed[] = [];
   const refused: Refused[] = [];
   const taken = new Set<string>();
-  let unable = 0;
   for (const task of due) {
     const patient = scene.people.get(task.patientId);
     const phone = phoneOf(task, patient);
@@ -164,73 +93,75 @@ async function sift(
     const question = questionOf(task, { patient, phone, contact }, scene);
     const decideAt = (now: Date, channel: Channel = task.channel) =>
       decide({ ...question, channel, ringSeconds: calls.ringSecondsOn[channel], now });
-    const decision = decideAt(at);
+    const text = contact && textFor(task, { ...question, patient, contact, at }, scene);
+    const isOccupied = text !== null && !text.line.open && text.line.phoneFrom === null;
+    const decision = isOccupied ? occupied(decideAt(at)) : decideAt(at);
     const hindrance = hindranceOf(task, scene);
-    if (hindrance) {
-      tx.decide(tasks, task, progress.abandon(task, hindrance), byOf(task, at));
-      unable += 1;
-    } else if (decision.allowed && contact) {
+    if (!hindrance && decision.allowed && contact) {
       scene.room.take(task);
       taken.add(key).add(patient.id);
       const kit = scene.kits.get(task.id) ?? null;
-      allowed.push({ task, at, words: wordsOf(task, scene), phone, contact, decision, kit });
-    } else refused.push({ task, at, patient, decision, decideAt });
+      allowed.push({ task, at, words: wordsOf(task, scene), phone, contact, decision, kit, text });
+    } else refused.push({ task, at, patient, decision, decideAt, hindrance });
   }
   await refuse(tx, refused);
-  return { allowed, blocked: unable + refused.length };
+  return { allowed, blocked: refused.length };
 }
 
-/** Why nothing can be sent for a task at all; null: it can. */
+/** What a text is sent with; null: the task is on another channel. */
+function textFor(
+  task: OutboundTask,
+  { patient, contact, at, ...question }: GateQuestion & { patient: Patient; contact: Contact; at: Date },
+  scene: Scene,
+): TextKit | null {
+  if (task.channel !== 'TEXT' || !scene.texts) return null;
+  const closesAt = closingOf({ ...question, patient, contact, channel: 'TEXT', ringSeconds: 0, now: at });
+  return { ...scene.texts(task, contact), language: patient.language ?? null, closesAt };
+}
+
+/** Why nothing can be sent for a task on its channel at all; null: it can. */
 function hindranceOf(task: OutboundTask, scene: Scene): string | null {
-  if (!scene.room.isAble(task))
-    return `the caller ID ${task.phoneFrom} can no longer ${task.channel === 'TEXT' ? 'send texts' : 'place calls'}`;
-  if (task.channel === 'VOICEMAIL' && !scene.kits.get(task.id))
-    return 'there is no recording or use case for voicemail any more';
-  return null;
+  if (task.channel === 'VOICEMAIL')
+    return scene.kits.get(task.id) ? null : 'nothing here can leave voicemails any more';
+  if (scene.room.isAble(task)) return null;
+  return `the caller ID ${task.phoneFrom} can no longer ${task.channel === 'TEXT' ? 'send texts' : 'place calls'}`;
 }
 
-/** A task to which the gate said no. */
+/** A task to which the gate said no, or that has nothing to send with. */
 interface Refused {
   task: OutboundTask;
   at: Date;
   patient: Patient;
   decision: ContactDecision;
   decideAt(now: Date, channel?: Channel): ContactDecision;
+  hindrance: string | null;
 }
 
-/** Moves or ends what the gate refused: to another time, or where its channel is closed for good to another one. */
+/** Moves or ends what is refused: to another time, or where its channel is closed for good to another one. */
 async function refuse(tx: Transaction, refused: Refused[]): Promise<void> {
-  const closed = refused.filter(
-    ({ task, decision }) => !task.isChannelNamed && !decision.blocks.every(progress.passes),
-  );
-  const senders =
-    closed.length === 0
-      ? null
-      : await openSenders(
-          tx,
-          closed.map(({ task }) => task),
-        );
-  for (const { task, at, patient, decision, decideAt } of refused) {
+  const isClosed = ({ decision, hindrance }: Refused) =>
+    hindrance !== null || !decision.blocks.every(progress.passes);
+  const movable = refused.filter((one) => !one.task.isChannelNamed && isClosed(one)).map(({ task }) => task);
+  const senders = movable.length === 0 ? null : await openSenders(tx, movable);
+  for (const { task, at, patient, decision, decideAt, hindrance } of refused) {
     const choice = senders?.choiceOf(task, patient.preferredChannel ?? null) ?? noChoice;
     const circumstances = { now: at, zone: zoneOf(decision), decisionAt: decideAt, choice };
-    const plan = afterBlock(task, decision, circumstances);
-    tx.decide(tasks, task, progress.block(task, decision, plan), byOf(task, at));
+    const facts =
+      hindrance === null
+        ? progress.block(task, decision, afterBlock(task, decision, circumstances))
+        : progress.hinder(task, afterHindrance(task, hindrance, circumstances));
+    tx.decide(tasks, task, facts, byOf(task, at));
   }
 }
 
-/** Unless its number was named, a task follows the patient's own. */
-const phoneOf = (task: OutboundTask, patient: Patient | undefined): string =>
-  task.isPhoneNamed ? task.phone : (patient?.phone ?? task.phone);
-
-/** A number of a workspace: what is known of it is that workspace's. */
-const keyOf = (task: OutboundTask, patient: Patient | undefined): string =>
-  `${task.workspaceId} ${phoneOf(task, patient)}`;
+/** All but when and how. */
+type GateQuestion = Omit<Question, 'now' | 'channel' | 'ringSeconds'>;
 
 function questionOf(
   task: OutboundTask,
   { patient, phone, contact }: { patient: Patient; phone: string; contact: Contact | null },
   scene: Scene,
-): Omit<Question, 'now' | 'channel' | 'ringSeconds'> {
+): GateQuestion {
   const { open, recent, workspaces } = scene;
   const workspace = workspaces.get(task.workspaceId) ?? null;
   const states: Open[] = contact ? (open.get(contact.id) ?? []) : [];
@@ -247,5 +178,3 @@ function questionOf(
     task: { window: task.window ?? null, validUntil: task.validUntil ?? null },
   };
 }
-
-const unique = <T>(values: T[]): T[] => [...new Set(values)];

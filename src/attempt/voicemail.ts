@@ -1,49 +1,21 @@
 import { newId, type Clock } from '../clock.ts';
 import { endOfVoicemail } from '../domain/attempt-end.ts';
-import type { LegalBasis, Purpose } from '../domain/consent.ts';
 import * as contacts from '../domain/contact.ts';
-import type { By, Event } from '../domain/event.ts';
-import { decide } from '../domain/gate.ts';
-import * as patients from '../domain/patient.ts';
-import type { Patient } from '../domain/patient.ts';
-import { pickCallerId } from '../domain/caller-id.ts';
-import { isOfTheUnitedStates } from '../domain/phone.ts';
-import {
-  CarrierRefusal,
-  ContactBlocked,
-  InputRefusal,
-  NotFoundRefusal,
-  StateRefusal,
-} from '../domain/refusal.ts';
+import type { Contact } from '../domain/contact.ts';
+import type { By } from '../domain/event.ts';
+import { CarrierRefusal, StateRefusal } from '../domain/refusal.ts';
 import * as tasks from '../domain/task.ts';
 import * as voicemails from '../domain/voicemail.ts';
 import type { Answer, Fact, Voicemail } from '../domain/voicemail.ts';
-import { table as recordings, type VoicemailAudio } from '../domain/voicemail-audio.ts';
-import * as workspaces from '../domain/workspace.ts';
-import type { PhoneNumber, UseCase, Workspace } from '../domain/workspace.ts';
 import { claimKey, findKey, inProgress, releaseKey } from '../idempotency.ts';
-import { contactOf, findPatient } from '../registry.ts';
 import type { Mailbox } from '../voicemail.ts';
 import type { Transaction, World } from '../world.ts';
-import { openAttempts, recentAttempts } from './circumstances.ts';
+import { isStale } from './circumstances.ts';
 import { conclude } from './conclude.ts';
-
-/** A voicemail that is asked for, checked field by field, before anything named in it is looked up. */
-export interface WantedVoicemail {
-  patientId: string;
-  /** Null: the patient's own number. */
-  phoneTo: string | null;
-  useCaseId: string;
-  audioId: string;
-  purpose: Purpose;
-  basis: LegalBasis | null;
-  idempotencyKey: string | null;
-}
+import { prepare, request, type Requested, type WantedVoicemail } from './voicemail-intent.ts';
 
 /** A voicemail with the event that recorded the request for it. */
-export interface Sent {
-  voicemail: Voicemail;
-  event: Event;
+export interface Sent extends Requested {
   /** True when the idempotency key had already sent it. */
   replayed: boolean;
 }
@@ -57,9 +29,6 @@ interface Tools {
 
 const operation = 'sendVoicemail';
 
-/** How old the gate's decision may be when the vendor is asked, in milliseconds. */
-const decisionMs = 5_000;
-
 /** Leaves ringless voicemails: the intent is recorded, the vendor asked once, its answer recorded. A drop is a call (C-11). */
 export function openVoicemails({ world, clock, mailbox }: Tools) {
   /** Leaves one voicemail. Refuses every code of the contract's SendVoicemailResult. */
@@ -68,7 +37,7 @@ export function openVoicemails({ world, clock, mailbox }: Tools) {
     const earlier = await findKey(world, keyed);
     if (earlier) return replay(earlier, by);
     if (!mailbox) throw notConfigured();
-    const setting = await prepare(wanted, by);
+    const setting = await prepare(world, wanted, by);
     const voicemailId = newId(by.now);
     const outcome = await world.transact(async (tx) => {
       const known = await claimKey(tx, { ...keyed, resultId: voicemailId });
@@ -81,12 +50,11 @@ export function openVoicemails({ world, clock, mailbox }: Tools) {
 
   /** Asks the vendor about what is recorded, once, and records its answer; `free` when nothing was sent and it may be asked again. */
   async function ask(
-    { voicemail, event }: Pick<Sent, 'voicemail' | 'event'>,
+    { voicemail, event }: Requested,
     by: By,
     free?: (tx: Transaction) => Promise<void>,
   ): Promise<Voicemail> {
-    const isOld = clock.now().getTime() - Date.parse(voicemail.decision.decidedAt) > decisionMs;
-    const answer = isOld || !mailbox ? tooLate : await mailbox.drop(voicemail);
+    const answer = await drop(voicemail);
     const told: By = {
       ...by,
       actor: 'voicemail-vendor',
@@ -101,6 +69,16 @@ export function openVoicemails({ world, clock, mailbox }: Tools) {
       told,
       mayTryAgain ? free : undefined,
     );
+  }
+
+  /** Asks the vendor, unless the decision has grown old, or the person has said no since: in the meantime others gave it up. */
+  async function drop(voicemail: Voicemail): Promise<Answer> {
+    if (!mailbox) return unconfigured;
+    if (isStale(voicemail.decision, clock.now())) return tooLate;
+    const where = { workspaceId: { eq: voicemail.workspaceId }, id: { eq: voicemail.contactId } };
+    const contact = await world.findOne<Contact>(contacts.table, where);
+    const attempt = { ...voicemail, channel: 'VOICEMAIL' as const };
+    return contact && contacts.isUnwanted(contact, attempt) ? unwanted : mailbox.drop(voicemail);
   }
 
   /** Records what is news of a voicemail; with its end, the end of the attempt at its number and of its task. */
@@ -133,25 +111,6 @@ export function openVoicemails({ world, clock, mailbox }: Tools) {
     });
   }
 
-  async function prepare(wanted: WantedVoicemail, by: By): Promise<Setting> {
-    const here = { workspaceId: { eq: by.workspaceId } };
-    const [patient, workspace, useCase, audio] = await Promise.all([
-      findPatient(world, { patientId: wanted.patientId }, by),
-      world.findOne<Workspace>(workspaces.table, { id: { eq: by.workspaceId } }),
-      world.findOne<UseCase>(workspaces.useCases, { ...here, id: { eq: wanted.useCaseId } }),
-      world.findOne<VoicemailAudio>(recordings, { ...here, id: { eq: wanted.audioId } }),
-    ]);
-    if (!useCase) throw missing('use case', wanted.useCaseId);
-    if (!audio) throw missing('recording', wanted.audioId);
-    const phoneFrom = await numberOf(world, useCase, patient);
-    const phone = wanted.phoneTo ?? patient.phone ?? null;
-    if (phone) {
-      workspaces.checkReach(workspace, phone, 'phoneTo');
-      if (!isOfTheUnitedStates(phone)) throw abroad();
-    }
-    return { wanted, patient, workspace, phone, phoneFrom };
-  }
-
   async function replay(voicemailId: string, by: By): Promise<Sent> {
     const where = { workspaceId: { eq: by.workspaceId }, id: { eq: voicemailId } };
     const voicemail = await world.findOne<Voicemail>(voicemails.table, where);
@@ -180,93 +139,6 @@ export type Voicemails = ReturnType<typeof openVoicemails>;
 
 type Refused = voicemails.Ended & { reached: boolean; retryable: boolean };
 
-/** What a voicemail is set up with: nothing of it is locked, and none of it decides whether it may be left. */
-interface Setting {
-  wanted: WantedVoicemail;
-  patient: Patient;
-  workspace: Workspace | null;
-  phone: string | null;
-  phoneFrom: string;
-}
-
-type Request = Setting & { voicemailId: string; by: By };
-
-/** Records the intent with the gate's decision, or refuses and leaves no trace. */
-async function request(tx: Transaction, asked: Request) {
-  const { wanted, patient, phone, phoneFrom, voicemailId, by } = asked;
-  const { contact, decision } = await allow(tx, asked);
-  if (!decision.allowed || !contact || !phone) throw new ContactBlocked(decision);
-  const { purpose, audioId, useCaseId } = wanted;
-  const intent: voicemails.Intent = {
-    patientId: patient.id,
-    contactId: contact.id,
-    phoneTo: phone,
-    phoneFrom,
-    audioId,
-    useCaseId,
-    purpose,
-    origin: 'API',
-    taskId: null,
-    campaignId: null,
-    requestedBy: by.actor,
-    basis: decision.basis,
-    decision,
-  };
-  return intend(tx, { voicemailId, contact, intent, by: { ...by, correlationId: voicemailId } });
-}
-
-/** What the gate says, under the locks of number and patient. */
-async function allow(tx: Transaction, { wanted, workspace, phone, patient: { id }, by }: Request) {
-  const { workspaceId, now } = by;
-  const contact = phone ? await contactOf(tx, phone, by) : null;
-  const patient = (await tx.lock(patients, { workspaceId: { eq: workspaceId }, id: { eq: id } }))!;
-  const open = contact ? await openAttempts(tx, [workspaceId], [contact.id]) : null;
-  const recent = await recentAttempts(tx, { workspaceIds: [workspaceId], patientIds: [id], now });
-  const decision = decide({
-    patient,
-    phone,
-    contact,
-    channel: 'VOICEMAIL',
-    purpose: wanted.purpose,
-    claimed: wanted.basis,
-    open: open?.get(contact?.id ?? '') ?? [],
-    recent: recent.get(id) ?? [],
-    policy: workspace?.policy ?? workspaces.openPolicy,
-    ringSeconds: 0,
-    now,
-  });
-  return { contact, decision };
-}
-
-/** Records the intent of a voicemail that was allowed: at its number, and as its own beginning. */
-export function intend(
-  tx: Transaction,
-  wanted: { voicemailId: string; contact: contacts.Contact; intent: voicemails.Intent; by: By },
-): Pick<Sent, 'voicemail' | 'event'> {
-  const { voicemailId, contact, intent, by } = wanted;
-  const attempt = { phone: intent.phoneTo, attemptId: voicemailId, channel: 'VOICEMAIL' as const };
-  tx.decide(contacts, contact, contacts.attempt(contact, attempt), by);
-  const blank = voicemails.blank(voicemailId, by.workspaceId);
-  const { row, events } = tx.decide(voicemails, blank, voicemails.request(blank, intent), by);
-  return { voicemail: row, event: events[0]! };
-}
-
-/** The use case's number that this person sees. Refuses NO_NUMBER_AVAILABLE. */
-async function numberOf(world: World, useCase: UseCase, patient: Patient): Promise<string> {
-  const where = { workspaceId: { eq: useCase.workspaceId }, id: { in: useCase.numberIds } };
-  const numbers =
-    useCase.channel === 'VOICEMAIL' ? await world.find<PhoneNumber>(workspaces.phoneNumbers, where) : [];
-  const able = numbers.filter((number) => workspaces.mayLeaveVoicemail(number));
-  if (able.length > 0)
-    return pickCallerId(
-      able.map(({ phone }) => phone),
-      patient.id,
-    );
-  const message =
-    'This use case has no active United States number with voice that may leave voicemails, or is for another channel.';
-  throw new NotFoundRefusal('NO_NUMBER_AVAILABLE', message, useCase.id);
-}
-
 /** The answer to who comes too late: nothing was sent. */
 const tooLate: Answer = {
   outcome: 'rejected',
@@ -276,14 +148,18 @@ const tooLate: Answer = {
   reached: false,
 };
 
-const missing = (noun: string, id: string) =>
-  new NotFoundRefusal('NOT_FOUND', `There is no such ${noun} in this workspace.`, id);
+/** The answer to whose person said no meanwhile (C-27): nothing was sent. */
+const unwanted: Answer = {
+  ...tooLate,
+  message: 'Before the voicemail was sent the person asked not to be contacted, and it was not sent.',
+};
 
-const abroad = () =>
-  new InputRefusal(
-    [{ path: ['input', 'phoneTo'], message: 'Voicemails are left at numbers of the United States only.' }],
-    'DESTINATION_NOT_ALLOWED',
-  );
+/** The answer to a task where there is no vendor any more: another channel has to do. */
+const unconfigured: Answer = {
+  ...tooLate,
+  message: 'No voicemail vendor is configured, and nothing was sent.',
+  retryable: false,
+};
 
 const notConfigured = () =>
   new StateRefusal(

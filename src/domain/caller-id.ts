@@ -2,9 +2,13 @@
 import { createHash } from 'node:crypto';
 import type { PhoneNumber } from './workspace.ts';
 
-/** The numbers that a service calls from: its own, else those of no service, else any that can. */
-export function callerIdsAmong(numbers: readonly PhoneNumber[], serviceId: string | null): string[] {
-  const able = numbers.filter(({ active, voice }) => active && voice);
+/** The numbers that a service calls or texts from: its own, else those of no service, else any that can. */
+export function callerIdsAmong(
+  numbers: readonly PhoneNumber[],
+  serviceId: string | null,
+  ability: 'voice' | 'text' = 'voice',
+): string[] {
+  const able = numbers.filter((number) => number.active && number[ability]);
   const own = able.filter((number) => serviceId !== null && number.serviceId === serviceId);
   const free = able.filter((number) => number.serviceId === null);
   const candidates = [own, free, able].find(({ length }) => length > 0) ?? [];

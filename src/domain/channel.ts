@@ -28,7 +28,7 @@ export interface Choice {
 }
 
 /**
- * The channel that has been tried least; of several, the one that the person prefers, then one that has reached them
+ * The channel that has been tried least of those that are open and that we can send on; of several, the one that the person prefers, then one that has reached them
  * before, then the ladder's order: call, voicemail, text. Null: there is none.
  */
 export function chooseChannel(choice: Choice): { sender: Sender; why: string } | null {

@@ -46,7 +46,7 @@ export interface Contact extends InferEntity<typeof table> {}
 export type Fact = AnyFact &
   (
     | { type: 'contact.consent_granted'; data: Omit<Consent, 'id' | 'revokedAt' | 'revocation'> }
-    | { type: 'contact.opted_out'; data: { phone: string; patientId: string; reason: string } }
+    | { type: 'contact.opted_out'; data: { phone: string; patientId: string | null; reason: string } }
     | {
         type: 'contact.consent_revoked';
         data: { phone: string; patientId: string; channels: Channel[]; reason: string };
@@ -155,13 +155,50 @@ export function grant(contact: Contact, consent: Omit<Consent, 'id' | 'revokedAt
   return [{ type: 'contact.consent_granted', effectiveAt: new Date(consent.grantedAt), data: consent }];
 }
 
+/** Opts a number out of everything (C-27, C-38), whoever wrote it. `patientId` is null where nobody is known. */
+export const optOut = (
+  _contact: Contact,
+  given: { phone: string; patientId: string | null; reason: string },
+): Fact[] => [{ type: 'contact.opted_out', data: given }];
+
+/**
+ * Undoes an opt-out for texts alone, by what the person has written since (C-39): `evidence` names it. For the other
+ * channels consent stays taken back, of everybody who had given any for this number.
+ */
+export function restartTexts(
+  contact: Contact,
+  given: { patientId: string; evidence: string; at: Date },
+): Fact[] {
+  if (!contact.optedOutAt) return [];
+  const { phone } = contact;
+  const reason = 'opted out; since then only texts were asked for';
+  const people = new Set([given.patientId, ...contact.consents.map(({ patientId }) => patientId)]);
+  const grantedAt = new Date(Math.max(given.at.getTime(), contact.optedOutAt.getTime() + 1));
+  return [
+    ...[...people].map((patientId): Fact => ({
+      type: 'contact.consent_revoked',
+      data: { phone, patientId, channels: ['VOICE', 'VOICEMAIL'], reason },
+    })),
+    ...grant(contact, {
+      patientId: given.patientId,
+      phone,
+      channels: ['TEXT'],
+      purposes: [...carePurposes],
+      basis: 'PRIOR_EXPRESS',
+      grantedAt: grantedAt.toISOString(),
+      method: 'text of the person',
+      evidence: given.evidence,
+    }),
+  ];
+}
+
 /** Takes consent back for some channels; for all of them it is an opt-out of everything (C-27, C-38). */
 export function revoke(
-  _contact: Contact,
+  contact: Contact,
   revocation: { phone: string; patientId: string; channels: Channel[] | null; reason: string },
 ): Fact[] {
   const { channels: some, ...rest } = revocation;
-  if (some === null) return [{ type: 'contact.opted_out', data: rest }];
+  if (some === null) return optOut(contact, rest);
   return [{ type: 'contact.consent_revoked', data: { ...rest, channels: some } }];
 }
 
@@ -196,6 +233,19 @@ const takes = (revocation: Revocation, { patientId, grantedAt }: Consent, channe
   revocation.patientId === patientId &&
   revocation.channels.includes(channel) &&
   Date.parse(revocation.at) >= Date.parse(grantedAt);
+
+/** Whether somebody has opted out, or the person has taken back consent to this channel, since an attempt was allowed. */
+export const isUnwanted = (
+  { optedOutAt, revocations }: Contact,
+  attempt: { patientId: string; channel: Channel; queuedAt: Date },
+): boolean =>
+  optedOutAt !== null ||
+  revocations.some(
+    ({ patientId, channels: taken, at }) =>
+      patientId === attempt.patientId &&
+      taken.includes(attempt.channel) &&
+      Date.parse(at) >= attempt.queuedAt.getTime(),
+  );
 
 /** Shows as revoked what stands for no channel any more. */
 function withRevocations(contact: Contact): Contact {

@@ -9,7 +9,7 @@ import {
   type Purpose,
 } from './consent.ts';
 import { stands, type Contact } from './contact.ts';
-import { timeDecision, type LocalWindow } from './hours.ts';
+import { openingOf, timeDecision, type LocalWindow } from './hours.ts';
 import { whereaboutsOf, type Patient } from './patient.ts';
 import { isValid } from './phone.ts';
 import { candidateZones, type Candidates } from './zone.ts';
@@ -43,6 +43,13 @@ export interface Question {
   isOnAllowlist?: boolean;
   /** The task that the attempt is for. Left out: none. */
   task?: { window?: LocalWindow | null; validUntil?: Date | null };
+  /**
+   * Whether it answers what the person has just written: then neither the time, nor caps, nor what else is under way
+   * stands against it. Left out: false.
+   */
+  isReply?: boolean;
+  /** Whether it is the one confirmation of an opt-out, made within five minutes of it (C-35). Left out: false. */
+  isConfirmation?: boolean;
   /** How long it may ring; 0 for what does not ring. */
   ringSeconds: number;
   now: Date;
@@ -63,14 +70,14 @@ export function decide(question: Question): ContactDecision {
   const where = candidateZones({ ...whereaboutsOf(question.patient), phone });
   const zone = where.primary ?? unknownZone;
   const grounds = groundsOf(question);
-  const time = timeOf(question, where, grounds.basis);
+  const time = question.isReply ? anyTime(now) : timeOf(question, where, grounds.basis);
   const reasons: ContactBlock[] = [...statusBlocks(question), ...phoneBlocks(question), ...grounds.blocks];
-  if (question.contact?.optedOutAt) reasons.push('DO_NOT_CONTACT'); // C-27, C-38: for every channel, at once
+  if (hasOptedOut(question)) reasons.push('DO_NOT_CONTACT'); // C-27, C-38: for every channel, at once
   if (question.patient.blockedChannels.includes(question.channel)) reasons.push('CHANNEL_BLOCKED');
   reasons.push(...time.blocks);
   if (question.task?.validUntil && now >= question.task.validUntil) reasons.push('TASK_NO_LONGER_VALID');
-  if (open.includes('ACTIVE')) reasons.push('ACTIVE_CONTACT');
-  if (open.includes('UNCERTAIN')) reasons.push('OUTCOME_UNCERTAIN');
+  if (open.includes('ACTIVE') && !question.isReply) reasons.push('ACTIVE_CONTACT');
+  if (open.includes('UNCERTAIN') && !question.isReply) reasons.push('OUTCOME_UNCERTAIN');
   return {
     allowed: reasons.length === 0,
     blocks: reasons,
@@ -83,10 +90,28 @@ export function decide(question: Question): ContactDecision {
   };
 }
 
-/** What time alone says: hours in every zone that the person may be in, then caps; both must be open at once. */
-function timeOf(question: Question, where: Candidates, basis: LegalBasis | null) {
-  const { now, recent, policy, patient, channel, purpose, ringSeconds } = question;
-  const asked = {
+const anyTime = (now: Date): Pick<ReturnType<typeof timeOf>, 'blocks' | 'nextAllowedAt'> => ({
+  blocks: [],
+  nextAllowedAt: now.toISOString(),
+});
+
+/** 47 CFR 64.1200(a)(12): a confirmation within five minutes is covered by the consent before it. */
+const confirmationMs = 300_000;
+
+const hasOptedOut = ({ contact, isConfirmation, now }: Question): boolean =>
+  !!contact?.optedOutAt &&
+  !(isConfirmation && now.getTime() - contact.optedOutAt.getTime() <= confirmationMs);
+
+/** When the hours that are open now close; null: they are closed, or nothing closes them. What is sent must be out by then. */
+export function closingOf(question: Question): Date | null {
+  const where = candidateZones({ ...whereaboutsOf(question.patient), phone: question.phone });
+  const opening = openingOf({ ...hoursAsked(question, where, null), now: question.now });
+  return opening && Number.isFinite(opening.until) ? new Date(opening.until) : null;
+}
+
+function hoursAsked(question: Question, where: Candidates, basis: LegalBasis | null) {
+  const { policy, patient, channel, purpose, ringSeconds } = question;
+  return {
     zones: where.zones,
     states: where.states,
     organization: policy.hours,
@@ -97,6 +122,12 @@ function timeOf(question: Question, where: Candidates, basis: LegalBasis | null)
     purpose,
     emergency: basis === 'EMERGENCY',
   };
+}
+
+/** What time alone says: hours in every zone that the person may be in, then caps; both must be open at once. */
+function timeOf(question: Question, where: Candidates, basis: LegalBasis | null) {
+  const { now, recent, policy } = question;
+  const asked = hoursAsked(question, where, basis);
   const hours = timeDecision({ ...asked, now });
   const caps = capsDecision({
     now,

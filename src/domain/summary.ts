@@ -32,6 +32,13 @@ const lines: Record<string, (data: Data) => string> = {
   'trigger.completed': (data) =>
     data['taskId'] ? 'Trigger created a task' : 'Trigger had nothing to do any more',
   'trigger.failed': (data) => `Trigger created no task: ${text(data['error'])}`,
+  'conversation.started': (data) => `Conversation started: ${text(data['reason'])}`,
+  'conversation.closed': () => 'Conversation closed',
+  'message.sent': () => 'Text written',
+  'message.accepted': () => 'Text accepted by the carrier',
+  'message.delivered': () => 'Text delivered',
+  'message.undelivered': (data) => `Text not delivered: ${words(text(data['reason']))}`,
+  'message.received': () => 'They wrote',
   'call.accepted': () => 'Call accepted by the carrier',
   'call.rejected': (data) =>
     `Call refused by the carrier${data['carrierCode'] ? ` (${text(data['carrierCode'])})` : ''}`,

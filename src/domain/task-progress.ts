@@ -96,10 +96,11 @@ export function block(_task: OutboundTask, decision: ContactDecision, plan: Next
   ];
 }
 
-/** Ends a task that cannot be attempted at all. */
-export const abandon = (_task: OutboundTask, reason: string): Fact[] => [
-  { type: 'outbound.failed', data: { reason } },
-];
+/** Moves a task to another channel, at the time that it was wanted, or ends it, because there is nothing to send with on its own. */
+export function hinder(task: OutboundTask, plan: Next | Ending): Fact[] {
+  if ('becomes' in plan) return [{ type: `outbound.${plan.becomes}`, data: { reason: plan.reason } }];
+  return [{ type: 'outbound.rescheduled', data: { ...plan, scheduledFor: task.scheduledFor.toISOString() } }];
+}
 
 /** Blocks that go by, with time or with what is under way. The others end a task. */
 export const passes = (reason: ContactBlock): boolean => passing.has(reason);

@@ -61,6 +61,18 @@ export function afterBlock(
   return planFrom(task, from, { ...circumstances, told, lastAt: task.lastAttemptAt, mayMove: false });
 }
 
+/** What follows where there is nothing to send with on the channel of a task: another channel, or the end. */
+export function afterHindrance(
+  task: OutboundTask,
+  hindrance: string,
+  circumstances: Circumstances,
+): Next | Ending {
+  if (task.isChannelNamed) return { becomes: 'failed', reason: hindrance };
+  const closed = { ...task, deadChannels: [...task.deadChannels, task.channel] };
+  const asked = { told: hindrance, lastAt: task.lastAttemptAt, mayMove: false };
+  return planFrom(closed, circumstances.now, { ...circumstances, ...asked });
+}
+
 /** Blocks by an attempt that is under way: it is over in minutes. */
 const busy = new Set<ContactBlock>(['ACTIVE_CONTACT', 'OUTCOME_UNCERTAIN']);
 

@@ -74,6 +74,8 @@ export const scopes = [
   'campaigns:write',
   'triggers:read',
   'triggers:write',
+  'conversations:read',
+  'conversations:write',
   'voicemails:read',
   'voicemails:write',
   'events:read',
@@ -101,6 +103,8 @@ export const services = defineEntity({
     name: p.text(),
     systemPrompt: p.text(),
     greeting: p.text(),
+    /** What is left on an answering machine; null: nothing, it is hung up on. */
+    machineMessage: p.text().nullable(),
     active: p.boolean(),
     isDefault: p.boolean(),
     createdAt: p.datetime(),
@@ -131,6 +135,7 @@ export const phoneNumbers = defineEntity({
     createdAt: p.datetime(),
   },
   uniques: [{ properties: ['workspaceId', 'phone'] }],
+  indexes: [{ name: 'phone_number_phone', properties: ['phone'] }],
 });
 /** One of our numbers. */
 export interface PhoneNumber extends InferEntity<typeof phoneNumbers> {}

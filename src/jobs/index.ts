@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import schedule from 'node-schedule';
 import type { Campaigns } from '../campaign.ts';
+import type { Conversations } from '../conversation.ts';
 import { followRuns, nextFollow } from './follow-runs.ts';
 import { nextCampaign, runCampaigns } from './run-campaigns.ts';
 import { hangUpMachines, reactions, stopRinging } from './end-calls.ts';
@@ -24,6 +25,7 @@ export interface JobTools extends Sweep {
   campaigns: Campaigns;
   triggers: Triggers;
   deliveries: Deliveries;
+  conversations: Conversations;
   stream: Stream;
   clock: RunningClock;
 }
@@ -75,6 +77,11 @@ const onTheClock: Record<string, ClockJob> = {
     run: ({ deliveries }) => deliveries.run(),
   },
   'time-out-tasks': { rule: '*/10 * * * * *', nextAt: nextTimeOut, run: timeOutTasks },
+  'sweep-messages': {
+    rule: '* * * * * *',
+    nextAt: ({ conversations }) => conversations.nextSettleAt(),
+    run: ({ conversations }, now) => conversations.settle(now),
+  },
   'sweep-calls': { rule: '* * * * * *', nextAt: nextSweep, run: sweepCalls },
   'sweep-voicemails': { rule: '*/5 * * * * *', nextAt: nextVoicemailSweep, run: sweepVoicemails },
 };

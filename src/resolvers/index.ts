@@ -3,6 +3,7 @@ import './campaign.ts';
 import './campaign-run.ts';
 import './clock.ts';
 import './contact.ts';
+import './conversation.ts';
 import './event.ts';
 import './import.ts';
 import './outcome.ts';

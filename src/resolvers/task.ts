@@ -44,7 +44,7 @@ const ScheduleTaskInput = builder.inputType('ScheduleTaskInput', {
     channel: t.field({
       type: Channel,
       description:
-        'Left out: the one that the patient prefers, else one that has reached them before, else a call; after a failed attempt another one.',
+        'Left out: of the channels that we can send on and the patient may be tried on, the one that this task has tried least; of several the one that the patient prefers, then the one that reached them last, then call, voicemail, text. Chosen again after each failed attempt; nextAttemptReason says why.',
     }),
     reason: t.string({ required: true, description: '1-256 characters.' }),
     goal: t.string({ description: 'At most 2,000 characters.' }),

@@ -78,6 +78,10 @@ const ServiceInput = builder.inputType('ServiceInput', {
     name: t.string({ required: true, description: '1-100 characters.' }),
     systemPrompt: t.string({ required: true, description: 'At most 10,000 characters.' }),
     greeting: t.string({ required: true, description: '1-200 characters.' }),
+    machineMessage: t.string({
+      description:
+        'Left on an answering machine after its beep, 1-200 characters: who calls, and a number to call back; nothing of health, because others may hear it. Left out: machines are hung up on.',
+    }),
     isDefault: t.boolean({ description: "The workspace's first service is its default in any case." }),
   }),
 });
@@ -85,6 +89,7 @@ const serviceRules = z.object({
   name,
   systemPrompt: text(0, 10_000),
   greeting: text(1, 200),
+  machineMessage: optional(text(1, 200)),
   isDefault: optional(z.boolean()).transform((value) => value ?? false),
 });
 

@@ -27,9 +27,12 @@ OutboundTask.implement({
     }),
     phoneFrom: t.expose('phoneFrom', {
       type: 'E164',
-      description: 'The caller ID, resolved when the task was scheduled.',
+      description: 'Our number on that channel, resolved when the task was scheduled or moved there.',
     }),
-    channel: t.expose('channel', { type: Channel }),
+    channel: t.expose('channel', {
+      type: Channel,
+      description: 'Of the next attempt, or of the last one where there is none.',
+    }),
     reason: t.exposeString('reason'),
     goal: t.exposeString('goal', { nullable: true }),
     purpose: t.expose('purpose', { type: Purpose }),

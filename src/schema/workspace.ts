@@ -60,6 +60,10 @@ export const Service = builder.objectRef<rows.Service>('Service').implement({
     name: t.exposeString('name'),
     systemPrompt: t.exposeString('systemPrompt'),
     greeting: t.exposeString('greeting'),
+    machineMessage: t.exposeString('machineMessage', {
+      nullable: true,
+      description: 'What is left on an answering machine after its beep; null: it is hung up on.',
+    }),
     active: t.exposeBoolean('active'),
     isDefault: t.exposeBoolean('isDefault'),
   }),

@@ -6,6 +6,7 @@ import * as contacts from '../domain/contact.ts';
 import * as conversations from '../domain/conversation.ts';
 import * as events from '../domain/event.ts';
 import * as imports from '../domain/import.ts';
+import * as inbound from '../domain/inbound-message.ts';
 import * as patients from '../domain/patient.ts';
 import * as tasks from '../domain/task.ts';
 import * as subscriptions from '../domain/subscription.ts';
@@ -48,6 +49,7 @@ export const tables = [
   voicemails.table,
   conversations.table,
   conversations.messages,
+  inbound.table,
   imports.table,
   voicemailAudio.table,
   voicemailAudio.contents,

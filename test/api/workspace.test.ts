@@ -8,7 +8,9 @@ import { openWorkspaces } from '../../src/provision.ts';
 import { schema } from '../../src/resolvers/index.ts';
 import { eventually } from '../support/eventually.ts';
 import { addPatient, placeCall, setUp, withApp, type Answer, type App } from '../support/program.ts';
+import { talksOf, text } from '../support/texts.ts';
 import { created, move, reaches, run, runOf } from './campaigns.ts';
+import { addUseCase, send, upload } from '../support/voicemails.ts';
 import { scheduled } from './tasks.ts';
 import { fire, trigger, write } from './triggers.ts';
 
@@ -111,6 +113,18 @@ async function makeEverything(app: App) {
   const task = await scheduled(app, { patientId: patient.id, scheduledFor: '2026-03-04T15:00:00Z' });
   const campaign = await heldCampaign(app);
   const outward = await makeOutward(app, patient.id);
+  await text(app, '+12125550121', 'When is it?');
+  const [conversation] = await talksOf(app, patient.id as string);
+  const AUDIO = await upload(app);
+  const VOICEMAILCASE = await addUseCase(app, [numberId]);
+  // One that the vendor never speaks of again.
+  const voicemail = await send(app, {
+    patientId: patient.id,
+    phoneTo: '+12125550144',
+    useCaseId: VOICEMAILCASE,
+    audioId: AUDIO,
+    basis: 'PRIOR_EXPRESS',
+  });
   const log = await app.ask(
     '{ events(first: 1) { edges { cursor node { cursor } } } patients(first: 1) { edges { cursor } } campaigns { edges { cursor } } }',
   );
@@ -125,8 +139,12 @@ async function makeEverything(app: App) {
     SID: call.sid as string,
     TASK: task.id,
     ...outward,
+    CONVERSATION: conversation!.id,
     CAMPAIGN: campaign.id,
     RUN: campaign.runId,
+    AUDIO,
+    VOICEMAILCASE,
+    VOICEMAIL: voicemail.voicemail.id as string,
     KEY: (await makeKey(app, ['patients:read'])).apiKey.id as string,
     CURSOR: log.data.events.edges[0].node.cursor as string,
     EVENTPAGE: log.data.events.edges[0].cursor as string,
@@ -192,6 +210,9 @@ const refusal = '{ __typename ... on Error { code message } }';
 const scheduling = (input: string) =>
   `mutation { scheduleTask(input: { reason: "x", ${input} }) ${refusal} }`;
 const placing = (input: string) => `mutation { placeCall(input: { reason: "x", ${input} }) ${refusal} }`;
+const starting = (input: string) =>
+  `mutation { startConversation(input: { reason: "x", ${input} }) ${refusal} }`;
+const leaving = (input: string) => `mutation { sendVoicemail(input: { ${input} }) ${refusal} }`;
 const campaignInput = (more = '') =>
   `{ name: "x", purpose: OTHER, reason: "x", runAt: "10:00", timeZone: "UTC", audience: {}, ${more} }`;
 const triggerInput = '{ name: "x", kind: WEBHOOK, action: { reason: "x" } }';
@@ -216,6 +237,14 @@ const asked: [document: string, answer: object][] = [
   ],
   ['{ patients(before: "PATIENTPAGE", last: 9) { edges { node { id } } } }', { patients: empty }],
   ['{ call(id: "CALL") { id } }', { call: null }],
+  ['{ conversation(id: "CONVERSATION") { id } }', { conversation: null }],
+  [starting('patientId: "PATIENT"'), { startConversation: notFound('PATIENT_NOT_FOUND') }],
+  [starting('patientId: "OWN", useCaseId: "USECASE"'), { startConversation: notFound() }],
+  [
+    `mutation { sendMessage(conversationId: "CONVERSATION", body: "x") ${refusal} }`,
+    { sendMessage: notFound() },
+  ],
+  [`mutation { closeConversation(id: "CONVERSATION") ${refusal} }`, { closeConversation: notFound() }],
   ['{ call(sid: "SID") { id } }', { call: null }],
   ['{ calls { edges { node { id } } } }', { calls: empty }],
   ['{ calls(filter: { patientId: "PATIENT" }) { edges { node { id } } } }', { calls: empty }],
@@ -225,7 +254,7 @@ const asked: [document: string, answer: object][] = [
   ['{ events(after: "EVENTPAGE") { edges { node { id } } } }', { events: empty }],
   ['{ phoneNumbers { phone } }', { phoneNumbers: [{ phone: '+13035550199' }] }],
   ['{ services { name } }', { services: [{ name: 'Care' }] }],
-  ['{ useCases { id } }', { useCases: [] }],
+  ['{ useCases { name } }', { useCases: [{ name: 'Reminders' }] }],
   [
     '{ workspace { name usage { callMinutes } } }',
     { workspace: { name: 'Clinic B', usage: { callMinutes: 0 } } },
@@ -287,6 +316,10 @@ const asked: [document: string, answer: object][] = [
   [`mutation { cancelCampaignRun(id: "RUN") ${refusal} }`, { cancelCampaignRun: notFound() }],
   [placing('patientId: "OWN", phoneFrom: "+13035550199", taskId: "TASK"'), { placeCall: notFound() }],
   [`mutation { cancelCall(id: "CALL") ${refusal} }`, { cancelCall: notFound() }],
+  [
+    `mutation { reportCallOutcome(input: { callId: "CALL", outcome: "confirmed" }) ${refusal} }`,
+    { reportCallOutcome: notFound() },
+  ],
   [placing('patientId: "PATIENT", phoneFrom: "+13035550199"'), { placeCall: notFound('PATIENT_NOT_FOUND') }],
   [
     placing('patientCanonicalId: "CANONICAL", phoneFrom: "+13035550199"'),
@@ -364,6 +397,19 @@ const asked: [document: string, answer: object][] = [
     `mutation { reportCallOutcome(input: { callId: "CALL", outcome: "confirmed" }) ${refusal} }`,
     { reportCallOutcome: notFound() },
   ],
+  ['{ voicemail(id: "VOICEMAIL") { id events { id } } }', { voicemail: null }],
+  ['{ voicemails { edges { node { id } } } }', { voicemails: empty }],
+  ['{ voicemails(patientId: "PATIENT") { edges { node { id } } } }', { voicemails: empty }],
+  [
+    leaving('patientId: "PATIENT", useCaseId: "OWNCASE", audioId: "OWNAUDIO"'),
+    { sendVoicemail: notFound('PATIENT_NOT_FOUND') },
+  ],
+  [
+    leaving('patientId: "OWN", useCaseId: "VOICEMAILCASE", audioId: "OWNAUDIO"'),
+    { sendVoicemail: notFound() },
+  ],
+  [leaving('patientId: "OWN", useCaseId: "OWNCASE", audioId: "AUDIO"'), { sendVoicemail: notFound() }],
+  ['{ events(entityId: "VOICEMAIL") { edges { node { id } } } }', { events: empty }],
   [`mutation { revokeApiKey(id: "KEY") ${refusal} }`, { revokeApiKey: notFound() }],
 ];
 
@@ -388,21 +434,31 @@ const nameless = [
   'importPatients',
   'uploadVoicemailAudio',
 ];
-const listenedTo = ['callActivity', 'callUpdated', 'campaignRunUpdated', 'taskUpdated', 'worldEvents'];
+const listenedTo = [
+  'callActivity',
+  'callUpdated',
+  'campaignRunUpdated',
+  'taskUpdated',
+  'voicemailUpdated',
+  'worldEvents',
+];
 
+// The call must go on for as long as the test does.
 test('no key sees or touches anything of another workspace, nor learns that it is there', () =>
   withApp(
     async (app) => {
       const things = await makeEverything(app);
       const { key } = await makeWorkspace(app);
-      await setUp(app, '+13035550199', key);
+      const { numberId } = await setUp(app, '+13035550199', key);
       const OWN = await addPatient(app, '+13035550177', 'Bruno Beta', key);
+      const OWNAUDIO = await upload(app, 'default', key);
+      const OWNCASE = await addUseCase(app, [numberId], 'VOICEMAIL', key);
       const { OWNCAMPAIGN, OWNRUN } = await emptyCampaign(app, key);
       const { trigger: own } = await write(app, { kind: 'WEBHOOK' }, key);
       const OWNTRIGGER: string = own.id;
       const before = await app.world.query(sql`select * from event order by position`);
       const fill = (document: string, names: Things) =>
-        Object.entries({ ...names, OWN, OWNCAMPAIGN, OWNRUN, OWNTRIGGER }).reduce(
+        Object.entries({ ...names, OWN, OWNCAMPAIGN, OWNRUN, OWNAUDIO, OWNCASE, OWNTRIGGER }).reduce(
           (text, [name, value]) => text.replaceAll(`"${name}"`, `"${value}"`),
           document,
         );
@@ -420,18 +476,19 @@ test('no key sees or touches anything of another workspace, nor learns that it i
       }
       expect(await app.world.query(sql`select * from event order by position`)).toEqual(before);
       const { data } = await app.ask(
-        `{ call(id: "${things.CALL}") { status } outboundTask(id: "${things.TASK}") { status }
+        `{ call(id: "${things.CALL}") { status } voicemail(id: "${things.VOICEMAIL}") { status } outboundTask(id: "${things.TASK}") { status }
         campaign(id: "${things.CAMPAIGN}") { name status } campaignRun(id: "${things.RUN}") { status pending } }`,
       );
       expect(data).toEqual({
         call: { status: 'IN_PROGRESS' },
+        voicemail: { status: 'PENDING' },
         outboundTask: { status: 'SCHEDULED' },
         campaign: { name: 'Campaign Alpha', status: 'PAUSED' },
         campaignRun: { status: 'PAUSED', pending: 1 },
       });
     },
     { ...unlimited, SIM_PACE: '10' },
-  )); // the call must go on for as long as the test does
+  ));
 
 /** A campaign of nobody with a run that is over. */
 async function emptyCampaign(app: App, key: string) {
@@ -505,6 +562,8 @@ test("no subscription shows anything of another workspace, from the log's beginn
     const event = '{ id cursor entityId patient { name } summary }';
     await using denied = listen(app, `subscription { callUpdated(id: "${things.CALL}") { id status } }`, key);
     await using untold = listen(app, `subscription { taskUpdated(id: "${things.TASK}") { id status } }`, key);
+    const unleft = `subscription { voicemailUpdated(id: "${things.VOICEMAIL}") { id status } }`;
+    await using unknown = listen(app, unleft, key);
     const unrun = `subscription { campaignRunUpdated(id: "${things.RUN}") { id status } }`;
     await using unheard = listen(app, unrun, key);
     await using beginning = listen(app, `subscription { worldEvents(after: "0") ${event} }`, key);
@@ -524,7 +583,9 @@ test("no subscription shows anything of another workspace, from the log's beginn
     await eventually(() => denied.results.length === 1);
     await eventually(() => untold.results.length === 1);
     await eventually(() => unheard.results.length === 1);
-    for (const { results } of [denied, untold, unheard]) expect(codes(results[0]!)).toEqual(['NOT_FOUND']);
+    await eventually(() => unknown.results.length === 1);
+    for (const { results } of [denied, untold, unheard, unknown])
+      expect(codes(results[0]!)).toEqual(['NOT_FOUND']);
     await subscribers(app, 6);
     await addPatient(app, '+14155550100', 'Another Alpha');
     await app.ask(`mutation { cancelCall(id: "${things.CALL}") { __typename } }`);
@@ -541,7 +602,7 @@ test("no subscription shows anything of another workspace, from the log's beginn
       expect(results[0]!.data.worldEvents.entityId).toBe(own);
     }
     expect(theirs.results).toEqual([]);
-    expect([denied, untold, unheard].map(({ results }) => results.length)).toEqual([1, 1, 1]);
+    expect([denied, untold, unheard, unknown].map(({ results }) => results.length)).toEqual([1, 1, 1, 1]);
     expect(filtered.results).toEqual([]);
     const everything = [beginning, since, live, activity]
       .map(({ results }) => JSON.stringify(results))
@@ -590,6 +651,7 @@ test('a key reads nothing without the scope: no list, no count, no page, nor tha
       `{ outboundTask(id: "${randomUUID()}") { __typename } }`,
       '{ campaigns { edges { cursor } } }',
       `{ campaign(id: "${randomUUID()}") { __typename } }`,
+      `{ conversation(id: "${randomUUID()}") { __typename } }`,
       `{ campaignRun(id: "${randomUUID()}") { __typename } }`,
       `{ campaignPreview(campaignId: "${randomUUID()}") { __typename } }`,
       '{ events { edges { cursor } } }',
@@ -1037,11 +1099,18 @@ const settings: [field: string, type: string, good: object, bad: Record<string, 
   [
     'createService',
     'ServiceInput',
-    { name: 'n'.repeat(100), systemPrompt: '😀'.repeat(10_000), greeting: '😀'.repeat(200), isDefault: true },
+    {
+      name: 'n'.repeat(100),
+      systemPrompt: '😀'.repeat(10_000),
+      greeting: '😀'.repeat(200),
+      machineMessage: '😀'.repeat(200),
+      isDefault: true,
+    },
     {
       name: ['', ' ', 'n'.repeat(101), '\0'],
       systemPrompt: ['p'.repeat(10_001)],
       greeting: ['', 'g'.repeat(201)],
+      machineMessage: ['', ' ', 'm'.repeat(201), '\0'],
     },
   ],
   [

@@ -147,3 +147,81 @@ test('a number remembers its attempts and when they ended', () => {
     { id: 'a1', channel: 'VOICE', startedAt: now.toISOString(), endedAt: later.toISOString() },
   ]);
 });
+
+test('an answer is held back by what the person wants and by the law of consent, and by nothing else (C-27, C-38)', () => {
+  const night = new Date('2026-03-03T07:00:00Z');
+  const busy = { channel: 'TEXT', now: night, recent: [night], open: ['ACTIVE', 'UNCERTAIN'] } as const;
+  const crowded: Partial<Question> = {
+    ...busy,
+    open: [...busy.open],
+    recent: [...busy.recent],
+    policy: { ...openPolicy, caps: { perDay: 1, perWeek: 1, cooldownMinutes: 60 } },
+  };
+  expect(ask(givenToProvider, crowded).blocks).toEqual([
+    'OUTSIDE_CALLING_HOURS',
+    'FREQUENCY_CAP',
+    'COOLDOWN',
+    'ACTIVE_CONTACT',
+    'OUTCOME_UNCERTAIN',
+  ]);
+  const answer: Partial<Question> = { ...crowded, isReply: true };
+  expect(ask(givenToProvider, answer)).toMatchObject({ allowed: true, nextAllowedAt: night.toISOString() });
+  expect(ask([], answer).blocks).toEqual(['NO_LEGAL_BASIS']);
+  const gone = { ...patient, id: patientId, status: 'DECEASED' } as const;
+  expect(ask(givenToProvider, { ...answer, patient: gone }).blocks).toEqual(['PATIENT_DECEASED']);
+  const unwilling = { ...patient, id: patientId, blockedChannels: ['TEXT' as const] };
+  expect(ask(givenToProvider, { ...answer, patient: unwilling }).blocks).toEqual(['CHANNEL_BLOCKED']);
+  const optedOut: Fact = {
+    type: 'contact.opted_out',
+    data: { phone, patientId, reason: 'STOP' },
+    effectiveAt: night,
+  };
+  expect(ask([...givenToProvider, optedOut], answer).blocks).toEqual(['DO_NOT_CONTACT']);
+});
+
+test('an opt-out is confirmed within five minutes, and not a second later (C-35)', () => {
+  const optedOut: Fact = {
+    type: 'contact.opted_out',
+    data: { phone, patientId, reason: 'no more' },
+    effectiveAt: later,
+  };
+  const at = (seconds: number, more: Partial<Question> = {}) =>
+    ask([...givenToProvider, optedOut], {
+      channel: 'TEXT',
+      isReply: true,
+      isConfirmation: true,
+      now: new Date(later.getTime() + seconds * 1000),
+      ...more,
+    }).blocks;
+  expect(at(0)).toEqual([]);
+  expect(at(300)).toEqual([]);
+  expect(at(301)).toEqual(['DO_NOT_CONTACT']);
+  expect(at(0, { isConfirmation: false })).toEqual(['DO_NOT_CONTACT']);
+});
+
+test('what the person writes undoes an opt-out for texts alone, and for everybody who shares the number calls stay refused (C-39)', () => {
+  const other = '00000000-0000-7000-8000-00000000dddd';
+  const shared = contacts.giveToProvider(after(contacts, ...givenToProvider), {
+    phone,
+    patientId: other,
+    source: 'ehr',
+    at: now,
+  });
+  const optedOut: Fact = {
+    type: 'contact.opted_out',
+    data: { phone, patientId, reason: 'STOP' },
+    effectiveAt: now,
+  };
+  const before = [...givenToProvider, ...shared, optedOut];
+  const row = after(contacts, ...before);
+  const facts = contacts.restartTexts(row, { patientId, evidence: 'text message SM1', at: later });
+  const restarted = [...before, ...facts.map((fact) => ({ effectiveAt: later, ...fact }))];
+  const on = (channel: Question['channel'], id = patientId) =>
+    ask(restarted, { channel, patient: { ...patient, id }, now: later }).blocks;
+  expect([on('TEXT'), on('VOICE'), on('VOICEMAIL')]).toEqual([[], ['CONSENT_REVOKED'], ['CONSENT_REVOKED']]);
+  expect([on('TEXT', other), on('VOICE', other)]).toEqual([[], ['CONSENT_REVOKED']]);
+  // Nobody who has not opted out is given anything.
+  expect(
+    contacts.restartTexts(after(contacts, ...givenToProvider), { patientId, evidence: 'x', at: later }),
+  ).toEqual([]);
+});

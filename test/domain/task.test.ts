@@ -320,10 +320,15 @@ test("the gate's no moves a task, or ends it, with the decision", () => {
   });
 });
 
-test('what cannot be attempted at all is abandoned', () =>
+test('what has nothing to send with goes to another channel when it was wanted, or ends', () => {
+  const plan = { ...again, channel: 'VOICE' as const, phoneFrom: '+14155550198' };
   at('SCHEDULED')
-    .when((row) => progress.abandon(row, 'because'))
-    .then(ended('outbound.failed')));
+    .when((row) => progress.hinder(row, plan))
+    .then({ type: 'outbound.rescheduled', data: { ...plan, scheduledFor: wanted.scheduledFor } });
+  at('SCHEDULED')
+    .when((row) => progress.hinder(row, { becomes: 'failed', reason: 'because' }))
+    .then(ended('outbound.failed'));
+});
 
 test('an attempt is given up when its lease is over, and not a millisecond before', () => {
   const end = new Date(leaseUntil);

@@ -50,6 +50,7 @@ function standIn(accountSid: string): StandIn {
       asked.push(sid);
       return Promise.resolve(known === null ? null : heard(sid, known, now));
     },
+    leave: () => Promise.resolve(),
     list: () => Promise.resolve([]),
     spoken: () => '',
     isSigned: () => true,
@@ -99,6 +100,7 @@ export async function openClinic(given: { world: World; databaseUrl: string; lim
       callsPerMinute,
       callsPerSecond,
       mailbox: null,
+      texts: null,
     });
   const attempts = attemptsOn(world);
   const people = peopleOf({ world, workspaceId, now: clock.now });

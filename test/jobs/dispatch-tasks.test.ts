@@ -346,7 +346,9 @@ test('a task whose caller ID can no longer place calls fails, and says so', () =
       const [, failed] = await clinic.world.history(clinic.workspaceId, id);
       expect(failed).toMatchObject({
         type: 'outbound.failed',
-        data: { reason: `the caller ID ${ours} can no longer place calls` },
+        data: {
+          reason: `the caller ID ${ours} can no longer place calls, and no other channel reaches the patient`,
+        },
       });
     }
   }));

@@ -69,7 +69,7 @@ type ForTasks = Pick<
 function toolsOf(world: World, { carrier }: Clinic): ForTasks {
   const clock = openClock(new Date(aTuesday));
   const limits = { callsPerMinute: 10_000, callsPerSecond: 1_000 };
-  const attempts = openAttempts({ world, carrier, clock, mailbox: null, ...limits });
+  const attempts = openAttempts({ world, carrier, clock, mailbox: null, texts: null, ...limits });
   const log = () => {};
   const triggers = openTriggers({ world, clock, log });
   const poster = openPoster({ allowPrivate: false });

@@ -141,6 +141,10 @@ class ControlledCarrier implements Carrier {
     return { outcome: 'unknown', cause: 'etimedout' };
   };
 
+  leave = (): never => {
+    throw new Error('nobody leaves a message in these stories');
+  };
+
   hangUp = (): never => {
     throw new Error('nobody hangs up in these stories');
   };
@@ -377,6 +381,7 @@ async function stage(world: World): Promise<Real> {
     callsPerMinute: 1_000,
     callsPerSecond: 1_000,
     mailbox: null,
+    texts: null,
   });
   const schedule = openSchedule({ world });
   return { world, workspaceId, clock, carrier, attempts, schedule, registry, patientIds, held: [], faults };
