@@ -8,11 +8,12 @@ import { failure } from './schema/builder.ts';
 /** What every context holds, whoever asks. */
 type Shared = Omit<
   Context,
-  'key' | 'workspaceId' | 'attempts' | 'conversations' | 'loaders' | 'renew' | 'by' | 'can'
+  'key' | 'workspaceId' | 'attempts' | 'conversations' | 'publicUrl' | 'loaders' | 'renew' | 'by' | 'can'
 > & {
   /** Null until the program is ready. */
   attempts(): Attempts | null;
   texts(): Conversations | null;
+  publicUrl(): string;
   /** Of one key. */
   requestsPerMinute: number;
 };
@@ -42,6 +43,7 @@ export function openAccess(shared: Shared) {
       ...shared,
       key,
       workspaceId,
+      publicUrl: shared.publicUrl(),
       attempts,
       conversations,
       loaders: makeLoaders(shared, workspaceId),

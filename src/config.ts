@@ -65,6 +65,7 @@ const settings = {
   API_KEY_REQUESTS_PER_MINUTE: count.default(1000),
   CLOCK_START: z.iso.datetime({ offset: true }).optional(),
   DEMO: z.enum(['0', '1']).default('1'),
+  PRIVATE_WEBHOOKS: z.enum(['0', '1']).default('0'),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
 };
 const schema = z.object(settings);
@@ -152,6 +153,8 @@ function arrange(s: Settings, environment: Record<string, string | undefined>) {
     apiKeyRequestsPerMinute: s.API_KEY_REQUESTS_PER_MINUTE,
     clockStart: s.CLOCK_START ? new Date(s.CLOCK_START) : null,
     demo: simulation && s.DEMO === '1',
+    /** Whether webhooks may be posted to private addresses, and without TLS. */
+    privateWebhooks: simulation && s.PRIVATE_WEBHOOKS === '1',
     logLevel: s.LOG_LEVEL,
   });
 }

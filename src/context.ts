@@ -11,6 +11,8 @@ import type { Contact } from './domain/contact.ts';
 import type { Engagement } from './domain/engagement.ts';
 import type { Patient } from './domain/patient.ts';
 import type { OutboundTask } from './domain/task.ts';
+import type { Delivery } from './domain/subscription.ts';
+import type { Trigger } from './domain/trigger.ts';
 import type { VoicemailAudio } from './domain/voicemail-audio.ts';
 import type { ApiKey, PhoneNumber, Scope, Service, UseCase, Workspace } from './domain/workspace.ts';
 import type { Importer } from './importer.ts';
@@ -19,6 +21,8 @@ import type { Outcomes } from './outcome.ts';
 import type { Outreach } from './outreach/read.ts';
 import type { Registry } from './registry.ts';
 import type { Schedule } from './schedule.ts';
+import type { Subscriptions } from './subscription.ts';
+import type { Triggers } from './trigger.ts';
 import type { VoicemailRecordings } from './voicemail-audio.ts';
 import type { World } from './world.ts';
 import type { Workspaces } from './provision.ts';
@@ -37,10 +41,14 @@ export interface Context {
   campaigns: Campaigns;
   outcomes: Outcomes;
   outreach: Outreach;
+  triggers: Triggers;
+  subscriptions: Subscriptions;
   workspaces: Workspaces;
   importer: Importer;
   recordings: VoicemailRecordings;
   clock: Clock;
+  /** What others reach this product by, such as https://calls.example.com. */
+  publicUrl: string;
   /** The clock where it may be moved by hand; null: it shows real time, or other processes have others. */
   movableClock: RunningClock | null;
   loaders: Loaders;
@@ -57,6 +65,7 @@ export interface Loaders {
   call: DataLoader<string, Call | null>;
   task: DataLoader<string, OutboundTask | null>;
   campaign: DataLoader<string, Campaign | null>;
+  trigger: DataLoader<string, Trigger | null>;
   campaignRun: DataLoader<string, CampaignRun | null>;
   /** Where the members of a run are. */
   counts: DataLoader<CampaignRun, Counts, string>;
@@ -83,6 +92,8 @@ export interface Loaders {
   history: DataLoader<string, Event[]>;
   /** The attempts of a task, by its id, oldest first. */
   callsOf: DataLoader<string, Call[]>;
+  /** What came of posting a call's end to its callback URL, by the call's id. */
+  callbackOf: DataLoader<string, Delivery | null>;
   /** All calls of a chain, by its first call's id, oldest first. */
   chain: DataLoader<string, Call[]>;
 }

@@ -14,7 +14,9 @@ import * as contacts from './domain/contact.ts';
 import type { Engagement } from './domain/engagement.ts';
 import type { Event, Table } from './domain/event.ts';
 import * as patients from './domain/patient.ts';
+import { deliveries, type Delivery } from './domain/subscription.ts';
 import * as tasks from './domain/task.ts';
+import * as triggers from './domain/trigger.ts';
 import { table as recordings } from './domain/voicemail-audio.ts';
 import {
   phoneNumbers,
@@ -69,6 +71,7 @@ export function makeLoaders(
     call: one(calls.table, 'id'),
     task: one(tasks.table, 'id'),
     campaign: one(campaigns.table, 'id'),
+    trigger: one(triggers.table, 'id'),
     campaignRun: one(runs.table, 'id'),
     counts,
     estimate: new DataLoader<CampaignRun, Date | null, string>(
@@ -138,6 +141,11 @@ export function makeLoaders(
       const found = await world.eventsOf(workspaceId, { entityIds });
       const byEntity = Map.groupBy(found, (event) => event.entityId);
       return entityIds.map((id) => byEntity.get(id) ?? []);
+    }),
+    callbackOf: new DataLoader<string, Delivery | null>(async (callIds) => {
+      const where = { ...here, ownerId: { eq: workspaceId }, entityId: { in: callIds } };
+      const found = await world.find<Delivery>(deliveries, where);
+      return callIds.map((id) => found.find(({ entityId }) => entityId === id) ?? null);
     }),
     callsOf: callsBy('taskId'),
     chain: callsBy('chainId'),

@@ -16,7 +16,7 @@ import { withdrawUnwanted } from './withdraw.ts';
 import type { Transaction, World } from './world.ts';
 
 /** What somebody was promised in a call: "I'll call you back tomorrow at 10 with your results." */
-export interface Promised {
+interface Promised {
   /** An instant that has been is now. */
   at: Date;
   reason: string;
@@ -26,7 +26,7 @@ export interface Promised {
 }
 
 /** Something that was learned of the patient; confidence 0 to 1. */
-export interface Learned {
+interface Learned {
   value: string;
   confidence: number;
 }
@@ -131,7 +131,7 @@ async function promise(tx: Transaction, { call, patient, promises, taskIds }: Pr
   if (promises.length === 0) return [];
   const outbound = await outboundOf(tx, {
     workspaceId: by.workspaceId,
-    patientId: patient.id,
+    patientIds: [patient.id],
     serviceId: call.serviceId,
     purpose: call.purpose,
   });

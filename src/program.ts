@@ -5,6 +5,7 @@ import { openCampaigns } from './campaign.ts';
 import { openCarrier } from './carrier.ts';
 import { openClock, type RunningClock } from './clock.ts';
 import type { Config } from './config.ts';
+import { openDeliveries } from './delivery.ts';
 import { openConversations, type Conversations } from './conversation.ts';
 import { startNats } from './embedded/nats.ts';
 import { startPostgres } from './embedded/postgres.ts';
@@ -14,8 +15,10 @@ import { openLive } from './live.ts';
 import type { Log } from './logger.ts';
 import { openMetrics } from './metrics.ts';
 import { ensureWorkspace, openWorkspaces } from './provision.ts';
+import { openHooks } from './hooks.ts';
 import { openOutcomes } from './outcome.ts';
 import { openOutreach } from './outreach/read.ts';
+import { openPoster } from './poster.ts';
 import { openRegistry } from './registry.ts';
 import { fillSample, isNightInTheUnitedStates, tenInNewYork } from './sample.ts';
 import { openSchedule } from './schedule.ts';
@@ -23,6 +26,8 @@ import { openServer } from './server.ts';
 import { openSigning } from './signing.ts';
 import { startCarrier } from './simulator/carrier.ts';
 import { openStream } from './stream.ts';
+import { openSubscriptions } from './subscription.ts';
+import { openTriggers } from './trigger.ts';
 import { openDropCowboy, openMailbox, type Mailbox } from './voicemail.ts';
 import { openVoicemailAudio } from './voicemail-audio.ts';
 import { openWebhooks, type Webhooks } from './webhooks.ts';
@@ -119,19 +124,17 @@ async function openCore(opening: Opening) {
   await world.migrate();
   const stream = await openStream({ url: natsUrl, log });
   opened(() => stream.close());
+  const triggers = openTriggers({ world, clock, log });
+  opened(() => triggers.stop());
+  const poster = openPoster({ allowPrivate: config.privateWebhooks });
+  const deliveries = openDeliveries({ world, poster, clock, log });
+  opened(() => deliveries.stop());
   const signing = openSigning({ world });
   return {
     world,
     stream,
-    live: openLive({
-      world,
-      stream,
-      log,
-    }),
-    workspaces: openWorkspaces({
-      world,
-      clock,
-    }),
+    live: openLive({ world, stream, log }),
+    workspaces: openWorkspaces({ world, clock }),
     registry: openRegistry({ world }),
     schedule: openSchedule({ world }),
     campaigns: openCampaigns({
@@ -141,19 +144,13 @@ async function openCore(opening: Opening) {
     }),
     outcomes: openOutcomes({ world }),
     outreach: openOutreach({ world }),
-    importer: openImporter({
-      world,
-      clock,
-    }),
+    triggers,
+    deliveries,
+    subscriptions: openSubscriptions({ world, poster, deliveries }),
+    importer: openImporter({ world, clock }),
     signing,
     recordings: openVoicemailAudio({ world, clock, signing }),
-    isEmpty: async (workspaceId: string) =>
-      (
-        await world.log({
-          workspaceId,
-          limit: 1,
-        })
-      ).length === 0,
+    isEmpty: async (workspaceId: string) => (await world.log({ workspaceId, limit: 1 })).length === 0,
   };
 }
 
@@ -186,6 +183,8 @@ async function openOutside(opening: Outside) {
   const { config, log, clock, opened, core } = opening;
   let state: 'starting' | 'ready' | 'stopping' = 'starting';
   const made: Made = { attempts: null, conversations: null, webhooks: null };
+  const hooks = openHooks({ ...core, clock });
+  let publicUrl = config.publicUrl ?? '';
   const access = openAccess({
     ...core,
     clock,
@@ -193,12 +192,14 @@ async function openOutside(opening: Outside) {
     movableClock: config.simulation && config.role === 'all' ? clock : null,
     requestsPerMinute: config.apiKeyRequestsPerMinute,
     attempts: () => made.attempts,
+    publicUrl: () => publicUrl,
     texts: () => made.conversations,
   });
   const server = await openServer(
     {
       ...access,
       webhook: (incoming) => made.webhooks?.handle(incoming) ?? Promise.resolve({ status: 503 }),
+      hook: hooks,
       recording: core.recordings.serve,
       unready: () => (state === 'ready' ? null : state),
       metrics: openMetrics(core),
@@ -207,7 +208,7 @@ async function openOutside(opening: Outside) {
     config,
   );
   opened(() => server.close());
-  const publicUrl = config.publicUrl ?? server.url;
+  publicUrl ||= server.url;
   const apiUrl = opening.simulator?.url ?? config.carrier.apiUrl;
   const carrier = openCarrier({ account: config.carrier, apiUrl, publicUrl });
   const mailbox = mailboxOf(opening, publicUrl);

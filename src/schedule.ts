@@ -105,12 +105,18 @@ export interface Outbound {
   senders: Senders;
 }
 
-/** What it takes to reach a patient of a workspace. Refuses NOT_FOUND and OUTBOUND_NOT_CONFIGURED. */
-export async function outboundOf(reader: Reader, who: Asked): Promise<Outbound> {
+/** What it takes to reach patients of a workspace, however many. Refuses NOT_FOUND and OUTBOUND_NOT_CONFIGURED. */
+export async function outboundOf(
+  reader: Reader,
+  { patientIds, ...who }: Omit<Asked, 'patientId'> & { patientIds: string[] },
+): Promise<Outbound> {
   const [workspace, service, senders] = await Promise.all([
     reader.findOne<Workspace>(workspaces.table, { id: { eq: who.workspaceId } }),
     findService(reader, who.serviceId ?? null, who.workspaceId),
-    openSenders(reader, [who]),
+    openSenders(
+      reader,
+      patientIds.map((patientId) => ({ ...who, patientId })),
+    ),
   ]);
   return { workspace, service, senders };
 }
@@ -121,7 +127,7 @@ async function intentOf(reader: Reader, wanted: WantedTask, by: By): Promise<Wan
   const { serviceId, purpose } = wanted;
   const outbound = await outboundOf(reader, {
     workspaceId: by.workspaceId,
-    patientId: patient.id,
+    patientIds: [patient.id],
     serviceId,
     purpose,
   });

@@ -5,6 +5,7 @@ import { GraphQLError } from 'graphql';
 import { createYoga, type Plugin } from 'graphql-yoga';
 import type { Context } from './context.ts';
 import { Refusal } from './domain/refusal.ts';
+import type { Received } from './domain/signature.ts';
 import { SlowSubscriber } from './live/queue.ts';
 import { schema } from './resolvers/index.ts';
 import { serveSockets } from './server/sockets.ts';
@@ -26,6 +27,9 @@ const uploadLimit = 67_108_864;
 /** The largest callback of a carrier, in bytes; Twilio's have less than 4,096. */
 const callbackLimit = 65_536;
 
+/** The largest event of another system, in bytes. */
+const hookLimit = 262_144;
+
 /** The most tokens of a GraphQL document. */
 const tokenLimit = 2_000;
 
@@ -35,6 +39,8 @@ export interface Inside {
   contextOf(authorization: string | null): Promise<Context>;
   isKey(authorization: string | null): Promise<boolean>;
   webhook(incoming: Incoming): Promise<Answered>;
+  /** Takes what another system posts to a trigger. */
+  hook(pathAndQuery: string, received: Received): Promise<Answered>;
   /** A recording for whoever has a signed link to it. */
   recording(fetching: Fetching): Promise<Fetched>;
   /** Null when it can serve, else why not. */
@@ -141,6 +147,7 @@ async function route(
   if (path === '/graphql') return graphql(request, response);
   if (path.startsWith('/carrier/audio/')) return recording(request, response, inside);
   if (path.startsWith('/carrier/')) return callback(request, response, inside);
+  if (path.startsWith('/hooks/')) return hook(request, response, inside);
   if (path === '/health/live') return answer(response, { status: 200, body: 'live' });
   if (path === '/health/ready') {
     const reason = inside.unready();
@@ -164,19 +171,32 @@ async function callback(request: IncomingMessage, response: ServerResponse, insi
   if (body === null) return answer(response, { status: 413 });
   return answer(
     response,
-    await inside.webhook({ pathAndQuery: request.url ?? '/', headers: request.headers, body }),
+    await inside.webhook({
+      pathAndQuery: request.url ?? '/',
+      headers: request.headers,
+      body: body.toString('utf8'),
+    }),
   );
 }
 
-async function readBody(request: IncomingMessage, limit: number): Promise<string | null> {
+async function hook(request: IncomingMessage, response: ServerResponse, inside: Inside): Promise<void> {
+  if (request.method !== 'POST') return answer(response, { status: 405 });
+  if (inside.unready() !== null) return answer(response, { status: 503 });
+  const body = await readBody(request, hookLimit);
+  if (body === null) return answer(response, { status: 413 });
+  return answer(response, await inside.hook(request.url ?? '/', { headers: request.headers, body }));
+}
+
+async function readBody(request: IncomingMessage, limit: number): Promise<Buffer | null> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size > limit) return null;
-    chunks.push(chunk);
+    if (size <= limit) chunks.push(chunk);
+    // Who is cut off while it still sends does not hear why: what is only a little too much is read and thrown away.
+    else if (size > 8 * limit) return null;
   }
-  return Buffer.concat(chunks).toString('utf8');
+  return size > limit ? null : Buffer.concat(chunks);
 }
 
 function answer(

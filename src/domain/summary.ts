@@ -28,6 +28,10 @@ const lines: Record<string, (data: Data) => string> = {
   'outbound.failed': (data) => `Task failed: ${text(data['reason'])}`,
   'outbound.cancelled': (data) => `Task cancelled: ${text(data['reason'])}`,
   'outbound.timed_out': (data) => `Task timed out: ${text(data['reason'])}`,
+  'trigger.fired': () => 'Trigger fired',
+  'trigger.completed': (data) =>
+    data['taskId'] ? 'Trigger created a task' : 'Trigger had nothing to do any more',
+  'trigger.failed': (data) => `Trigger created no task: ${text(data['error'])}`,
   'conversation.started': (data) => `Conversation started: ${text(data['reason'])}`,
   'conversation.closed': () => 'Conversation closed',
   'message.sent': () => 'Text written',

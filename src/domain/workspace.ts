@@ -72,6 +72,8 @@ export const scopes = [
   'tasks:write',
   'campaigns:read',
   'campaigns:write',
+  'triggers:read',
+  'triggers:write',
   'conversations:read',
   'conversations:write',
   'voicemails:read',
@@ -225,4 +227,25 @@ export const carrierPaces = defineEntity({
   name: 'CarrierPace',
   tableName: 'carrier_pace',
   properties: { account: p.text().primary(), nextAt: p.datetime() },
+});
+
+/**
+ * What other systems and we sign with: a trigger's for what comes in, a subscription's and the workspace's own (for the
+ * callback URLs of calls) for what goes out. Kept readable, because signing needs it, and nowhere else.
+ */
+export const webhookSecrets = defineEntity({
+  name: 'WebhookSecret',
+  tableName: 'webhook_secret',
+  properties: {
+    workspaceId: p.uuid().primary(),
+    id: p.uuid().primary(),
+    /** The trigger, the subscription or the workspace. */
+    ownerId: p.uuid(),
+    /** whsec_ and the base64 of 32 random bytes. */
+    secret: p.text(),
+    createdAt: p.datetime(),
+    /** When it was replaced, it is believed until then; null: it is the present one. */
+    validUntil: p.datetime().nullable(),
+  },
+  indexes: [{ name: 'webhook_secret_owner', properties: ['ownerId'] }],
 });

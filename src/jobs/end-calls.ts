@@ -71,7 +71,7 @@ function endCalls(tools: Tools, ending: Ending, signal: AbortSignal): Promise<vo
     if (words === null) await attempts.endCall(call, by);
     else await carrier.leave(call.sid!, words);
   };
-  const react = async ({ id, workspaceId, entityId }: Notice) => {
+  const endFor = async ({ id, workspaceId, entityId }: Notice) => {
     const found = await world.find<Call>(calls.table, { workspaceId: { eq: workspaceId }, ...of(entityId) });
     for (const call of found.filter((open) => open.sid && !calls.isOver(open) && applies(open))) {
       const by = { workspaceId, actor: name, source: 'job' as const, now: clock.now(), causationId: id };
@@ -80,7 +80,10 @@ function endCalls(tools: Tools, ending: Ending, signal: AbortSignal): Promise<vo
       );
     }
   };
-  return followLog(tools, { name, types: [type], react }, signal);
+  const react = async (notices: Notice[]) => {
+    for (const notice of notices) await endFor(notice);
+  };
+  return followLog(tools, { name, types: () => Promise.resolve([type]), react }, signal);
 }
 
 /** What the service of a call leaves on a machine that has ended its announcement; null: nothing. */

@@ -7,17 +7,26 @@ import { nextCampaign, runCampaigns } from './run-campaigns.ts';
 import { hangUpMachines, reactions, stopRinging } from './end-calls.ts';
 import { relayEvents } from './relay-events.ts';
 import { openDispatcher, type Dispatcher } from './dispatch-tasks.ts';
+import { isOwed } from '../delivery/queue.ts';
+import { isAwaited } from '../trigger/match.ts';
+import { enqueueDeliveries } from './enqueue-deliveries.ts';
+import { cursorOf } from './follow-log.ts';
+import { matchEvents } from './match-events.ts';
 import { nextSweep, sweepCalls, type Sweep } from './sweep-calls.ts';
 import { nextVoicemailSweep, sweepVoicemails } from './sweep-voicemails.ts';
 import { nextTimeOut, timeOutTasks } from './time-out-tasks.ts';
 import type { RunningClock } from '../clock.ts';
 import { outreach } from '../outreach.ts';
 import { follow } from '../projection.ts';
+import type { Deliveries } from '../delivery.ts';
 import type { Stream } from '../stream.ts';
+import type { Triggers } from '../trigger.ts';
 
 /** What the jobs are run with. */
 export interface JobTools extends Sweep {
   campaigns: Campaigns;
+  triggers: Triggers;
+  deliveries: Deliveries;
   conversations: Conversations;
   stream: Stream;
   clock: RunningClock;
@@ -54,6 +63,21 @@ const onTheClock: Record<string, ClockJob> = {
     nextAt: (tools) => nextFollow(tools, tools.clock.now()),
     run: followRuns,
   },
+  'fire-triggers': {
+    rule: '* * * * * *',
+    nextAt: ({ triggers }) => triggers.nextTickAt(),
+    run: ({ triggers }) => triggers.tick(),
+  },
+  'run-triggers': {
+    rule: '* * * * * *', // the safety net: whoever queues a run runs it
+    nextAt: ({ triggers }) => triggers.nextRunAt(),
+    run: ({ triggers }) => triggers.run(),
+  },
+  'deliver-events': {
+    rule: '* * * * * *', // the safety net: whoever queues a delivery posts it
+    nextAt: ({ deliveries }) => deliveries.nextAt(),
+    run: ({ deliveries }) => deliveries.run(),
+  },
   'time-out-tasks': { rule: '*/10 * * * * *', nextAt: nextTimeOut, run: timeOutTasks },
   'sweep-messages': {
     rule: '* * * * * *',
@@ -68,6 +92,8 @@ const onTheClock: Record<string, ClockJob> = {
 const onTheStream: Record<string, (tools: Running, signal: AbortSignal) => Promise<void>> = {
   'relay-events': relayEvents,
   'wake-dispatcher': ({ dispatcher }, signal) => dispatcher.follow(signal),
+  'match-events': matchEvents,
+  'enqueue-deliveries': enqueueDeliveries,
   'hang-up-machines': hangUpMachines,
   'stop-ringing': stopRinging,
   'project-outreach': (tools, signal) => follow(tools, outreach, signal),
@@ -140,7 +166,8 @@ function followClock(tools: Running, begin: () => void): () => void {
           left join (select name, cursor from log_position union all select name, cursor from projection where is_live) p
             on p.name = follower.name
           join event_log l on l.global_seq > coalesce(p.cursor, 0)
-          join event e on e.workspace_id = l.workspace_id and e.position = l.position and e.type = follower.type) as settled`);
+          join event e on e.workspace_id = l.workspace_id and e.position = l.position and e.type = follower.type)
+        and not ${isAwaited(cursorOf('match-events'))} and not ${isOwed(cursorOf('enqueue-deliveries'))} as settled`);
       return state!.settled;
     },
   });

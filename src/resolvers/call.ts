@@ -105,11 +105,7 @@ const placeCallRules = z.object({
   variables: tableOfPairs,
   derivedFromCallSid: optional(text(1, 64)),
   taskId: optional(uuid),
-  callbackUrl: optional(
-    text(1, 2_048).refine((url) => URL.canParse(url) && new URL(url).protocol === 'https:', {
-      error: 'Must be an https URL.',
-    }),
-  ),
+  callbackUrl: optional(text(1, 2_048)),
   basis: optional(z.enum(bases)),
   idempotencyKey,
 });
@@ -186,7 +182,11 @@ builder.mutationFields((t) => ({
     description:
       'Calls a patient now. The request is recorded before the carrier is asked; the answer comes once the carrier has answered, or could not be asked for certain.',
     args: { input: t.arg({ type: PlaceCallInput, required: true }) },
-    resolve: (_, { input }, { attempts, by }) => attempts.placeCall(wantedOf(input), by()),
+    resolve: async (_, { input }, { attempts, subscriptions, by }) => {
+      const wanted = wantedOf(input);
+      if (wanted.callbackUrl) await subscriptions.checkUrl(wanted.callbackUrl, ['input', 'callbackUrl']);
+      return attempts.placeCall(wanted, by());
+    },
   }),
   cancelCall: t.field({
     type: CancelCallResult,

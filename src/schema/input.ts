@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { isZone } from '../domain/calendar.ts';
 import { channels } from '../domain/consent.ts';
 import { e164 } from '../domain/phone.ts';
+import { isStorable } from '../domain/storable.ts';
 import { InputRefusal, type FieldFault } from '../domain/refusal.ts';
 
 /** Checks an input by its rules and answers it cleaned, or refuses INVALID_INPUT with one entry for each field at fault. */
@@ -136,9 +137,3 @@ export const jsonObject = withoutPrototype
   .pipe(z.record(z.string(), z.unknown(), { error: 'Must be a JSON object.' }))
   .refine((object) => JSON.stringify(object).length <= 65_536, { error: 'Must be at most 64 KiB.' })
   .refine(isStorable, { error: 'Must hold valid Unicode without NUL.' });
-
-function isStorable(value: unknown): boolean {
-  if (typeof value === 'string') return !value.includes('\0') && value.isWellFormed();
-  if (value === null || typeof value !== 'object') return true;
-  return Object.entries(value).every(([key, inner]) => isStorable(key) && isStorable(inner));
-}

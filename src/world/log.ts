@@ -82,14 +82,18 @@ export function openLog(database: Database) {
       from event_log l join event t on t.workspace_id = l.workspace_id and t.position = l.position
       where l.global_seq > ${cursor} order by l.global_seq limit ${limit}`);
 
-  /** What happened after a place in the log and is of some types, in order; and how far that was looked for. */
-  const noticesOf = async (types: string[], cursor: number, limit: number) => {
+  /**
+   * What happened after a place in the log and is of some types, in order; and how far that was looked for. The types are
+   * asked for once the end is known: who waits for one since before an event is among those who are told of it.
+   */
+  const noticesOf = async (typesOf: () => Promise<string[]>, cursor: number, limit: number) => {
     const [end] = await query<{ cursor: number }>(
       sql`select coalesce(max(global_seq), 0)::int8 as cursor from event_log`,
     );
     const until = end?.cursor ?? 0;
+    const types = until <= cursor ? [] : await typesOf();
     const notices =
-      until <= cursor
+      types.length === 0
         ? []
         : await query<Notice>(sql`
       select l.global_seq as cursor, ${sql.raw(noticeColumns)}

@@ -11,6 +11,9 @@ import * as outreach from '../domain/outreach.ts';
 import * as outreachCount from '../domain/outreach-count.ts';
 import * as patients from '../domain/patient.ts';
 import * as tasks from '../domain/task.ts';
+import * as subscriptions from '../domain/subscription.ts';
+import * as triggers from '../domain/trigger.ts';
+import * as triggerRuns from '../domain/trigger-run.ts';
 import * as voicemails from '../domain/voicemail.ts';
 import * as voicemailAudio from '../domain/voicemail-audio.ts';
 import * as workspaces from '../domain/workspace.ts';
@@ -38,6 +41,13 @@ export const tables = [
   campaigns.table,
   runs.table,
   runs.members,
+  triggers.table,
+  triggerRuns.runs,
+  triggerRuns.episodes,
+  workspaces.webhookSecrets,
+  subscriptions.table,
+  subscriptions.deliveries,
+  subscriptions.receivers,
   progress.watches,
   voicemails.table,
   conversations.table,

@@ -12,6 +12,7 @@ import { talksOf, text } from '../support/texts.ts';
 import { created, move, reaches, run, runOf } from './campaigns.ts';
 import { addUseCase, send, upload } from '../support/voicemails.ts';
 import { scheduled } from './tasks.ts';
+import { fire, trigger, write } from './triggers.ts';
 
 const unlimited = { API_KEY_REQUESTS_PER_MINUTE: '100000' };
 
@@ -111,6 +112,7 @@ async function makeEverything(app: App) {
   await app.follow(call.id, (status) => status === 'IN_PROGRESS');
   const task = await scheduled(app, { patientId: patient.id, scheduledFor: '2026-03-04T15:00:00Z' });
   const campaign = await heldCampaign(app);
+  const outward = await makeOutward(app, patient.id);
   await text(app, '+12125550121', 'When is it?');
   const [conversation] = await talksOf(app, patient.id as string);
   const AUDIO = await upload(app);
@@ -136,6 +138,7 @@ async function makeEverything(app: App) {
     CALL: call.id as string,
     SID: call.sid as string,
     TASK: task.id,
+    ...outward,
     CONVERSATION: conversation!.id,
     CAMPAIGN: campaign.id,
     RUN: campaign.runId,
@@ -147,6 +150,31 @@ async function makeEverything(app: App) {
     EVENTPAGE: log.data.events.edges[0].cursor as string,
     PATIENTPAGE: log.data.patients.edges[0].cursor as string,
     CAMPAIGNPAGE: log.data.campaigns.edges[0].cursor as string,
+  };
+}
+
+/** A webhook that has fired, and a subscription with a delivery that waits. */
+async function makeOutward(app: App, patientId: string) {
+  const hook = await trigger(app, {
+    kind: 'WEBHOOK',
+    name: 'Trigger Alpha',
+    action: { delaySeconds: 86_400 },
+  });
+  await fire(app, hook.id, { patientId });
+  const { data } = await app.ask(
+    `mutation { createEventSubscription(input: { url: "https://receiver.invalid/events", types: ["ext.x"] }) {
+      ... on EventSubscriptionPayload { subscription { id } } } }`,
+  );
+  await app.ask(
+    `mutation { recordEvent(input: { patientId: "${patientId}", type: "ext.x", data: {}, sourceSystem: "x" }) { __typename } }`,
+  );
+  const DELIVERY = await eventually(
+    async () => (await app.world.query<{ id: string }>(sql`select id from delivery`))[0]?.id,
+  );
+  return {
+    TRIGGER: hook.id as string,
+    SUBSCRIPTION: data.createEventSubscription.subscription.id as string,
+    DELIVERY,
   };
 }
 
@@ -187,6 +215,7 @@ const starting = (input: string) =>
 const leaving = (input: string) => `mutation { sendVoicemail(input: { ${input} }) ${refusal} }`;
 const campaignInput = (more = '') =>
   `{ name: "x", purpose: OTHER, reason: "x", runAt: "10:00", timeZone: "UTC", audience: {}, ${more} }`;
+const triggerInput = '{ name: "x", kind: WEBHOOK, action: { reason: "x" } }';
 const empty = { edges: [] };
 const ever = 'since: "2020-01-01T00:00:00Z", until: "2040-01-01T00:00:00Z"';
 const notFound = (code = 'NOT_FOUND') => expect.objectContaining({ __typename: 'NotFoundError', code });
@@ -341,6 +370,40 @@ const asked: [document: string, answer: object][] = [
     `mutation { registerPhoneNumber(input: { phone: "+13035550198", serviceId: "SERVICE" }) ${refusal} }`,
     { registerPhoneNumber: notFound() },
   ],
+  ['{ trigger(id: "TRIGGER") { id name runs { edges { node { id } } } } }', { trigger: null }],
+  ['{ triggers { name } }', { triggers: [{ name: 'A trigger' }] }],
+  [
+    '{ outboundTasks(filter: { triggerId: "TRIGGER" }) { totalCount edges { node { id } } } }',
+    { outboundTasks: { totalCount: 0, ...empty } },
+  ],
+  [
+    `mutation { updateTrigger(id: "TRIGGER", input: ${triggerInput}) ${refusal} }`,
+    { updateTrigger: notFound() },
+  ],
+  [
+    `mutation { setTriggerActive(id: "TRIGGER", active: false) ${refusal} }`,
+    { setTriggerActive: notFound() },
+  ],
+  [`mutation { fireTrigger(id: "TRIGGER", patientId: "OWN") ${refusal} }`, { fireTrigger: notFound() }],
+  [
+    `mutation { fireTrigger(id: "OWNTRIGGER", patientId: "PATIENT") ${refusal} }`,
+    { fireTrigger: notFound('PATIENT_NOT_FOUND') },
+  ],
+  [
+    `mutation { fireTrigger(id: "OWNTRIGGER", data: { patientCanonicalId: "CANONICAL" }) ${refusal} }`,
+    { fireTrigger: notFound('PATIENT_NOT_FOUND') },
+  ],
+  [`mutation { rotateWebhookSecret(triggerId: "TRIGGER") ${refusal} }`, { rotateWebhookSecret: notFound() }],
+  ['{ eventSubscriptions { id } }', { eventSubscriptions: [] }],
+  [
+    `mutation { deleteEventSubscription(id: "SUBSCRIPTION") ${refusal} }`,
+    { deleteEventSubscription: notFound() },
+  ],
+  [`mutation { redeliver(deliveryId: "DELIVERY") ${refusal} }`, { redeliver: notFound() }],
+  [
+    `mutation { reportCallOutcome(input: { callId: "CALL", outcome: "confirmed" }) ${refusal} }`,
+    { reportCallOutcome: notFound() },
+  ],
   ['{ voicemail(id: "VOICEMAIL") { id events { id } } }', { voicemail: null }],
   ['{ voicemails { edges { node { id } } } }', { voicemails: empty }],
   ['{ voicemails(patientId: "PATIENT") { edges { node { id } } } }', { voicemails: empty }],
@@ -358,7 +421,10 @@ const asked: [document: string, answer: object][] = [
 ];
 
 /** What cannot be answered with null is an error of the request. */
-const failing = ['{ campaignPreview(campaignId: "CAMPAIGN") { eligible } }'];
+const failing = [
+  '{ campaignPreview(campaignId: "CAMPAIGN") { eligible } }',
+  '{ triggerPreview(triggerId: "TRIGGER") { patients } }',
+];
 
 /** Fields that take no name of anything: what they give is checked by the tests around. */
 const nameless = [
@@ -368,6 +434,9 @@ const nameless = [
   'createApiKey',
   'createService',
   'createWorkspace',
+  'createTrigger',
+  'createEventSubscription',
+  'rotateCallbackSecret',
   'upsertPatient',
   'importPatients',
   'uploadVoicemailAudio',
@@ -381,50 +450,56 @@ const listenedTo = [
   'worldEvents',
 ];
 
+// The call must go on for as long as the test does.
 test('no key sees or touches anything of another workspace, nor learns that it is there', () =>
-  withApp(async (app) => {
-    const things = await makeEverything(app);
-    const { key } = await makeWorkspace(app);
-    const { numberId } = await setUp(app, '+13035550199', key);
-    const OWN = await addPatient(app, '+13035550177', 'Bruno Beta', key);
-    const OWNAUDIO = await upload(app, 'default', key);
-    const OWNCASE = await addUseCase(app, [numberId], 'VOICEMAIL', key);
-    const { OWNCAMPAIGN, OWNRUN } = await emptyCampaign(app, key);
-    await eventually(async () => {
-      const told = await app.ask(`{ outreachStats(${ever}, groupBy: ORIGIN) { key attempts } }`);
-      return told.data.outreachStats.length > 0; // there is something to be seen
-    });
-    const before = await app.world.query(sql`select * from event order by position`);
-    const fill = (document: string, names: Things) =>
-      Object.entries({ ...names, OWN, OWNCAMPAIGN, OWNRUN, OWNAUDIO, OWNCASE }).reduce(
-        (text, [name, value]) => text.replaceAll(`"${name}"`, `"${value}"`),
-        document,
-      );
-    for (const [document, answer] of asked) {
-      const told = await app.ask(fill(document, things), {}, key);
-      expect({ document, ...told }).toEqual({ document, data: answer });
-      const missing = await app.ask(fill(document, nothing(things)), {}, key);
-      // What exists elsewhere is told in the same words as what exists nowhere.
-      expect({ document, ...told }).toEqual({ document, ...missing });
-    }
-    for (const document of failing) {
-      const told = await app.ask(fill(document, things), {}, key);
-      expect([document, codes(told)]).toEqual([document, ['NOT_FOUND']]);
-      expect(told).toEqual(await app.ask(fill(document, nothing(things)), {}, key));
-    }
-    expect(await app.world.query(sql`select * from event order by position`)).toEqual(before);
-    const { data } = await app.ask(
-      `{ call(id: "${things.CALL}") { status } voicemail(id: "${things.VOICEMAIL}") { status } outboundTask(id: "${things.TASK}") { status }
+  withApp(
+    async (app) => {
+      const things = await makeEverything(app);
+      const { key } = await makeWorkspace(app);
+      const { numberId } = await setUp(app, '+13035550199', key);
+      const OWN = await addPatient(app, '+13035550177', 'Bruno Beta', key);
+      const OWNAUDIO = await upload(app, 'default', key);
+      const OWNCASE = await addUseCase(app, [numberId], 'VOICEMAIL', key);
+      const { OWNCAMPAIGN, OWNRUN } = await emptyCampaign(app, key);
+      const { trigger: own } = await write(app, { kind: 'WEBHOOK' }, key);
+      const OWNTRIGGER: string = own.id;
+      await eventually(async () => {
+        const told = await app.ask(`{ outreachStats(${ever}, groupBy: ORIGIN) { key attempts } }`);
+        return told.data.outreachStats.length > 0; // there is something to be seen
+      });
+      const before = await app.world.query(sql`select * from event order by position`);
+      const fill = (document: string, names: Things) =>
+        Object.entries({ ...names, OWN, OWNCAMPAIGN, OWNRUN, OWNAUDIO, OWNCASE, OWNTRIGGER }).reduce(
+          (text, [name, value]) => text.replaceAll(`"${name}"`, `"${value}"`),
+          document,
+        );
+      for (const [document, answer] of asked) {
+        const told = await app.ask(fill(document, things), {}, key);
+        expect({ document, ...told }).toEqual({ document, data: answer });
+        const missing = await app.ask(fill(document, nothing(things)), {}, key);
+        // What exists elsewhere is told in the same words as what exists nowhere.
+        expect({ document, ...told }).toEqual({ document, ...missing });
+      }
+      for (const document of failing) {
+        const told = await app.ask(fill(document, things), {}, key);
+        expect([document, codes(told)]).toEqual([document, ['NOT_FOUND']]);
+        expect(told).toEqual(await app.ask(fill(document, nothing(things)), {}, key));
+      }
+      expect(await app.world.query(sql`select * from event order by position`)).toEqual(before);
+      const { data } = await app.ask(
+        `{ call(id: "${things.CALL}") { status } voicemail(id: "${things.VOICEMAIL}") { status } outboundTask(id: "${things.TASK}") { status }
         campaign(id: "${things.CAMPAIGN}") { name status } campaignRun(id: "${things.RUN}") { status pending } }`,
-    );
-    expect(data).toEqual({
-      call: { status: 'IN_PROGRESS' },
-      voicemail: { status: 'PENDING' },
-      outboundTask: { status: 'SCHEDULED' },
-      campaign: { name: 'Campaign Alpha', status: 'PAUSED' },
-      campaignRun: { status: 'PAUSED', pending: 1 },
-    });
-  }, unlimited));
+      );
+      expect(data).toEqual({
+        call: { status: 'IN_PROGRESS' },
+        voicemail: { status: 'PENDING' },
+        outboundTask: { status: 'SCHEDULED' },
+        campaign: { name: 'Campaign Alpha', status: 'PAUSED' },
+        campaignRun: { status: 'PAUSED', pending: 1 },
+      });
+    },
+    { ...unlimited, SIM_PACE: '10' },
+  ));
 
 /** A campaign of nobody with a run that is over. */
 async function emptyCampaign(app: App, key: string) {

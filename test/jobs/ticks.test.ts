@@ -7,9 +7,12 @@ import { afterEach, expect, test, vi } from 'vitest';
 import { openAttempts } from '../../src/attempt.ts';
 import { openClock } from '../../src/clock.ts';
 import { readConfig } from '../../src/config.ts';
+import { openDeliveries } from '../../src/delivery.ts';
 import { openDispatcher } from '../../src/jobs/dispatch-tasks.ts';
 import { startJobs, type JobTools } from '../../src/jobs/index.ts';
+import { openPoster } from '../../src/poster.ts';
 import { startProgram } from '../../src/program.ts';
+import { openTriggers } from '../../src/trigger.ts';
 import type { Stream } from '../../src/stream.ts';
 import type { World } from '../../src/world.ts';
 import { aTuesday } from '../support/clock.ts';
@@ -57,14 +60,21 @@ const deaf = (): Stream => {
 };
 
 /** What jobs need for tasks alone. */
-type ForTasks = Pick<JobTools, 'world' | 'carrier' | 'attempts' | 'clock' | 'stream' | 'pace' | 'log'>;
+type ForTasks = Pick<
+  JobTools,
+  'world' | 'carrier' | 'attempts' | 'clock' | 'stream' | 'pace' | 'log' | 'triggers' | 'deliveries'
+>;
 
 /** What a replica's jobs run with, by a clock that runs: as much of it as tasks need. */
 function toolsOf(world: World, { carrier }: Clinic): ForTasks {
   const clock = openClock(new Date(aTuesday));
   const limits = { callsPerMinute: 10_000, callsPerSecond: 1_000 };
   const attempts = openAttempts({ world, carrier, clock, mailbox: null, texts: null, ...limits });
-  return { world, carrier, attempts, clock, stream: deaf(), pace: 1, log: () => {} };
+  const log = () => {};
+  const triggers = openTriggers({ world, clock, log });
+  const poster = openPoster({ allowPrivate: false });
+  const deliveries = openDeliveries({ world, poster, clock, log });
+  return { world, carrier, attempts, clock, triggers, deliveries, stream: deaf(), pace: 1, log };
 }
 
 /** Waits until so many were dialled. */

@@ -1,0 +1,85 @@
+import { nearest } from './nearest.ts';
+import { externalTypes, isExternalType } from './patient.ts';
+
+/** What is recorded here itself; with what other systems may record it is the closed list of events. */
+const ownTypes = [
+  'patient.registered',
+  'patient.updated',
+  'patient.status_changed',
+  'patient.preferences_set',
+  'patient.fact_learned',
+  'contact.consent_granted',
+  'contact.consent_revoked',
+  'contact.opted_out',
+  'contact.attempted',
+  'contact.attempt_ended',
+  'contact.wrong_person',
+  'outbound.initiated',
+  'call.accepted',
+  'call.rejected',
+  'call.uncertain',
+  'call.ringing',
+  'call.context_ready',
+  'call.answered',
+  'call.machine_detected',
+  'call.completed',
+  'call.busy',
+  'call.no_answer',
+  'call.failed',
+  'call.canceled',
+  'call.outcome_reported',
+  'outbound.scheduled',
+  'outbound.rescheduled',
+  'outbound.snoozed',
+  'outbound.blocked',
+  'outbound.dispatched',
+  'outbound.running',
+  'outbound.attempt_failed',
+  'outbound.completed',
+  'outbound.failed',
+  'outbound.cancelled',
+  'outbound.timed_out',
+  'campaign.created',
+  'campaign.updated',
+  'campaign.activated',
+  'campaign.paused',
+  'campaign.archived',
+  'campaign_run.started',
+  'campaign_run.paused',
+  'campaign_run.resumed',
+  'campaign_run.progressed',
+  'campaign_run.completed',
+  'campaign_run.stopped',
+  'campaign_run.cancelled',
+  'voicemail.requested',
+  'voicemail.accepted',
+  'voicemail.uncertain',
+  'voicemail.delivered',
+  'voicemail.not_delivered',
+  'voicemail.skipped',
+  'voicemail.failed',
+  'conversation.started',
+  'conversation.closed',
+  'message.sent',
+  'message.accepted',
+  'message.delivered',
+  'message.undelivered',
+  'message.received',
+  'trigger.created',
+  'trigger.updated',
+  'trigger.paused',
+  'trigger.resumed',
+  'trigger.fired',
+  'trigger.completed',
+  'trigger.failed',
+] as const;
+
+/** The closed list of events, without the types that begin with ext. */
+const eventTypes: readonly string[] = [...ownTypes, ...externalTypes];
+
+/** Whether an event can be of this type. */
+export const isEventType = (type: string): boolean => isExternalType(type) || eventTypes.includes(type);
+
+/** What is said of a type that no event has. */
+export const unknownType = (type: string): string =>
+  `Unknown type; the nearest is ${nearest(type, eventTypes)}. Types of your own begin with ext.`;
