@@ -15,7 +15,8 @@ const allowed: Record<string, string[] | 'anything'> = {
   schema: ['domain'],
   resolvers: ['schema', 'domain'],
   jobs: ['domain', 'campaign', 'withdraw'],
-  webhooks: ['domain'],
+  agent: ['domain'],
+  webhooks: ['domain', 'carrier'],
   world: ['domain', 'clock', 'migrations'],
   stream: ['domain'],
   live: ['domain'],
@@ -52,6 +53,7 @@ const allowed: Record<string, string[] | 'anything'> = {
 const pure = new Set([
   '@mikro-orm/core',
   '@photostructure/tz-lookup',
+  'chrono-node',
   'libphonenumber-js/max',
   'temporal-polyfill',
   'node:crypto',
