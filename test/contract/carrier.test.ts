@@ -23,7 +23,13 @@ async function asksFor(mayStill: () => boolean): Promise<number> {
       apiUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
       publicUrl: 'http://127.0.0.1:1',
     });
-    const order = { workspaceId: 'w', callId: 'c', to: '+12125550100', from: '+14155550199', leavesMessage: false };
+    const order = {
+      workspaceId: 'w',
+      callId: 'c',
+      to: '+12125550100',
+      from: '+14155550199',
+      leavesMessage: false,
+    };
     expect(await carrier.dial(order, mayStill)).toMatchObject({
       outcome: 'rejected',
       carrierCode: '20429',
