@@ -10,6 +10,7 @@ import { openClient, type ApiClient } from './client.ts';
 import {
   AdvanceClockDocument,
   ChainDocument,
+  ConversationDocument,
   CreateCampaignDocument,
   FindPatientDocument,
   FollowCallDocument,
@@ -42,9 +43,10 @@ async function tell(client: ApiClient): Promise<void> {
   const wanted = { patientId, phoneFrom: ourNumber, purpose: 'LAB_RESULTS' as const, tags: ['demo'] };
   const call = await place(client, { ...wanted, reason: 'Lab results are in', goal: 'Ask her to call back' });
   const sid = await follow(client, call);
+  await conversation(client, call);
 
-  say('\n4. She asked to be called back: the second call knows the first.');
-  const reason = 'Call back, as she asked';
+  say('\n4. One more question: the second call knows the first.');
+  const reason = 'Ask which pharmacy she prefers';
   const callback = await place(client, { ...wanted, reason, derivedFromCallSid: sid });
   await follow(client, callback);
 
@@ -166,6 +168,13 @@ async function follow(client: ApiClient, id: string): Promise<string> {
   return sid;
 }
 
+/** What was said, and what came of it. */
+async function conversation(client: ApiClient, id: string): Promise<void> {
+  const { call } = await client.run(ConversationDocument, { id });
+  for (const { speaker, text } of call?.transcript ?? []) say(`            ${speaker}: ${text}`);
+  say(`   Outcome: ${words(call?.outcome ?? 'none')}. ${call?.summary ?? ''}`);
+}
+
 async function timeline(client: ApiClient, patientId: string): Promise<void> {
   const { patient } = await client.run(TimelineDocument, { patientId });
   for (const { node } of patient?.timeline.edges ?? []) {
@@ -184,7 +193,7 @@ async function withProgram(work: (program: Program, key: string) => Promise<void
   const settings = {
     PORT: '0',
     DEMO: '0',
-    SIM_PACE: '2',
+    SIM_PACE: '4',
     DATA_DIR: dataDir,
     ADMIN_API_KEY: key,
     CLOCK_START: tenInNewYork(new Date()).toISOString(), // an hour at which she may be called

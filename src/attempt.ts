@@ -27,6 +27,8 @@ export interface Tools {
   world: World;
   carrier: Carrier;
   clock: Pick<RunningClock, 'now' | 'shiftMs'>;
+  /** Told of each call that may ring now. Left out: nobody gets ready for it. */
+  prepare?(call: Call): void;
   /** Of one source number. */
   callsPerMinute: number;
   /** Of the carrier's account. */
@@ -134,7 +136,9 @@ export function openAttempts(tools: Tools) {
     const told: By = { ...by, actor: 'carrier', source: 'carrier', now, causationId: placed.event.id };
     const mayTryAgain = answer.outcome === 'rejected' && answer.retryable;
     const atTheEnd = mayTryAgain ? free : undefined;
-    return record(placed.call, (current) => progress.answer(current, answer), told, atTheEnd);
+    const call = await record(placed.call, (current) => progress.answer(current, answer), told, atTheEnd);
+    if (answer.outcome !== 'rejected') tools.prepare?.(call);
+    return call;
   }
 
   /** Asks the carrier, unless the decision has grown old. */

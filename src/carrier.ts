@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto';
 import twilio from 'twilio';
 import { maxSeconds, ringSeconds } from './domain/call.ts';
 import { withinSecond, type Answer, type Heard } from './domain/call-progress.ts';
@@ -122,8 +123,20 @@ export function openCarrier(options: {
     leave,
     lookUp,
     list,
-    spoken,
     accountSid: account.accountSid,
+    /** Where the carrier reaches us about a call. */
+    baseOf: ({ workspaceId, id }: { workspaceId: string; id: string }) =>
+      `${publicUrl}/carrier/${workspaceId}/calls/${id}`,
+    /** A key that only holders of the account can make, for one use of it. */
+    keyFor: (use: string) => createHmac('sha256', token).update(`callwell ${use}`).digest(),
+    /** Whether the account's holder signed a WebSocket's handshake; Twilio signs some of them with a slash at the end. */
+    isSignedSocket: (pathAndQuery: string, signature: string | undefined): boolean => {
+      const url = publicUrl.replace(/^http/, 'ws') + pathAndQuery;
+      return (
+        signature !== undefined &&
+        [url, `${url}/`].some((seen) => twilio.validateRequest(token, signature, seen, {}))
+      );
+    },
     /** Whether the account's holder signed these parameters for this path. `pathAndQuery` as the request had it. */
     isSigned: (
       pathAndQuery: string,
@@ -140,19 +153,6 @@ export type Carrier = Omit<ReturnType<typeof openCarrier>, keyof TextCarrier>;
 
 /** Twilio's connection overrides: up to five retries on any failure; by default a callback that we answer with 500 is lost. */
 const everyRetry = '#rc=5&rp=all';
-
-/** What is said to whoever answers, twice for who was still reaching for the phone; null: nothing, the line is closed. */
-function spoken(text: string | null): string {
-  const response = new twilio.twiml.VoiceResponse();
-  if (text !== null) {
-    response.say(text);
-    response.pause({ length: 2 });
-    response.say(text);
-    response.pause({ length: 1 });
-  }
-  response.hangup();
-  return response.toString();
-}
 
 interface Resource {
   sid: string;

@@ -149,6 +149,8 @@ function arrange(s: Settings, environment: Record<string, string | undefined>) {
       pace: s.SIM_PACE,
       callsPerSecond: s.SIM_CPS,
     }),
+    /** Who thinks freely for the agent; null: the scripted one speaks alone. */
+    agent: agentOf(s),
     sourceNumberCallsPerMinute: s.SOURCE_NUMBER_CALLS_PER_MINUTE,
     apiKeyRequestsPerMinute: s.API_KEY_REQUESTS_PER_MINUTE,
     clockStart: s.CLOCK_START ? new Date(s.CLOCK_START) : null,
@@ -168,6 +170,16 @@ const vendorOf = (s: Settings) =>
         secret: s.VOICEMAIL_API_SECRET,
       })
     : null;
+
+/** Who thinks freely for the agent; null: the scripted one speaks alone. */
+const agentOf = (s: Settings) =>
+  s.AGENT_URL === undefined
+    ? null
+    : Object.freeze({
+        url: s.AGENT_URL,
+        apiKey: s.AGENT_API_KEY ?? null,
+        model: s.AGENT_MODEL ?? 'default',
+      });
 
 /** What was given, as it was written: what does not fit together is told also where some of it is malformed. */
 type Given = Record<string, string | undefined>;
@@ -230,7 +242,7 @@ function unknownNames(environment: Record<string, string | undefined>): string[]
     .flatMap((name) => {
       const nearest = names.find((candidate) => candidate.length >= 6 && distance(name, candidate) <= 2);
       if (nearest) return [`${name}: unknown setting; did you mean ${nearest}?`];
-      return /^(SIM|CARRIER|SOURCE_NUMBER|VOICEMAIL|TWILIO)_/.test(name)
+      return /^(SIM|CARRIER|SOURCE_NUMBER|VOICEMAIL|TWILIO|AGENT)_/.test(name)
         ? [`${name}: unknown setting; the settings are listed in README.md`]
         : [];
     });

@@ -1,7 +1,7 @@
 import { newId } from './clock.ts';
 import * as calls from './domain/call.ts';
 import type { Call } from './domain/call.ts';
-import type { Outcome, Turn } from './domain/call-fact.ts';
+import type { Conduct, Outcome, Turn } from './domain/call-fact.ts';
 import { noSuchCall, report as reportOn } from './domain/call-progress.ts';
 import type { Channel } from './domain/consent.ts';
 import * as contacts from './domain/contact.ts';
@@ -38,6 +38,8 @@ export interface OutcomeReport {
   summary: string | null;
   answeredBy: calls.AnsweredBy | null;
   transcript: Turn[];
+  /** Left out: the agent does not tell. */
+  conduct?: Conduct;
   promises: Promised[];
   facts: Record<string, Learned>;
   /** Whether the person does not want to be contacted again, on any channel. */
@@ -71,11 +73,11 @@ async function record(tx: Transaction, known: Call, { report, by }: { report: Ou
   const patient = await tx.lock(patients, { ...here, id: { eq: known.patientId } });
   const call = await tx.lock(calls, { ...here, id: { eq: known.id } });
   if (!contact || !patient || !call) throw new Error(`call ${known.id} has lost its rows`);
-  const { outcome, summary, answeredBy, transcript } = report;
+  const { outcome, summary, answeredBy, transcript, conduct = null } = report;
   const isUnwanted = report.optOut || outcome === 'opted_out';
   const promises = isUnwanted || outcome === 'wrong_person' ? [] : report.promises;
   const taskIds = promises.map(() => newId(by.now));
-  const reported = { outcome, summary, answeredBy, transcript, taskIds, reportHash: hashOf(report) };
+  const reported = { outcome, summary, answeredBy, transcript, conduct, taskIds, reportHash: hashOf(report) };
   const because = { ...by, correlationId: call.taskId ?? call.id };
   const told = tx.decide(calls, call, reportOn(call, reported), because);
   const [event] = told.events;

@@ -1,5 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openAccess } from './access.ts';
+import { openAgent, type Agent } from './agent.ts';
+import { openDoor, type Door } from './agent/door.ts';
+import { openMind } from './agent/mind.ts';
+import { openPasses } from './agent/pass.ts';
 import { openAttempts, type Attempts } from './attempt.ts';
 import { openCampaigns } from './campaign.ts';
 import { openCarrier } from './carrier.ts';
@@ -14,6 +18,7 @@ import { startJobs } from './jobs/index.ts';
 import { openLive } from './live.ts';
 import type { Log } from './logger.ts';
 import { openMetrics } from './metrics.ts';
+import { openSimulator, type Simulator } from './program/simulator.ts';
 import { ensureWorkspace, openWorkspaces } from './provision.ts';
 import { openHooks } from './hooks.ts';
 import { openOutcomes } from './outcome.ts';
@@ -24,7 +29,6 @@ import { fillSample, isNightInTheUnitedStates, tenInNewYork } from './sample.ts'
 import { openSchedule } from './schedule.ts';
 import { openServer } from './server.ts';
 import { openSigning } from './signing.ts';
-import { startCarrier } from './simulator/carrier.ts';
 import { openStream } from './stream.ts';
 import { openSubscriptions } from './subscription.ts';
 import { openTriggers } from './trigger.ts';
@@ -88,7 +92,7 @@ async function open(opening: Opening, stop: () => Promise<void>): Promise<Omit<P
   const workspace = await ensureWorkspace(world, clock.now());
   const empty = await core.isEmpty(workspace.id);
   const clockNote = config.demo && empty && !config.clockStart ? startByDay(clock) : null;
-  const simulator = await openSimulator(opening);
+  const simulator = await openSimulator(opening, world);
   const outside = await openOutside({ ...opening, core, simulator });
   const adminKey = await workspaces.ensureAdminKey(workspace.id, config.adminApiKey?.reveal() ?? null);
   outside.ready();
@@ -170,10 +174,12 @@ interface Made {
   attempts: Attempts | null;
   conversations: Conversations | null;
   webhooks: Webhooks | null;
+  agent: Agent | null;
+  door: Door | null;
 }
 
-/** The simulated carrier; one that is another process's knows already where people's texts go. */
-type Simulator = { url: string; messagesTo?: (url: string) => void };
+const mindOf = ({ agent }: Config) =>
+  agent && openMind({ ...agent, apiKey: agent.apiKey?.reveal() ?? 'none' });
 
 /** What is opened beside the core. */
 type Outside = Opening & { core: Awaited<ReturnType<typeof openCore>>; simulator: Simulator | null };
@@ -182,7 +188,7 @@ type Outside = Opening & { core: Awaited<ReturnType<typeof openCore>>; simulator
 async function openOutside(opening: Outside) {
   const { config, log, clock, opened, core } = opening;
   let state: 'starting' | 'ready' | 'stopping' = 'starting';
-  const made: Made = { attempts: null, conversations: null, webhooks: null };
+  const made: Made = { attempts: null, conversations: null, webhooks: null, agent: null, door: null };
   const hooks = openHooks({ ...core, clock });
   let publicUrl = config.publicUrl ?? '';
   const access = openAccess({
@@ -201,6 +207,10 @@ async function openOutside(opening: Outside) {
       webhook: (incoming) => made.webhooks?.handle(incoming) ?? Promise.resolve({ status: 503 }),
       hook: hooks,
       recording: core.recordings.serve,
+      admit: (path, signature) => made.door?.admit(path, signature) ?? Promise.resolve(null),
+      agentContext: (authorization) =>
+        made.door?.contextFor(authorization) ?? Promise.resolve({ status: 503 }),
+      leave: () => made.agent?.close() ?? Promise.resolve(),
       unready: () => (state === 'ready' ? null : state),
       metrics: openMetrics(core),
       log,
@@ -215,8 +225,14 @@ async function openOutside(opening: Outside) {
   const { callsPerSecond, pace } = config.carrier;
   const limits = { callsPerMinute: config.sourceNumberCallsPerMinute, callsPerSecond };
   const conversations = openConversations({ ...core, carrier, clock, pace, log });
-  const attempts = openAttempts({ ...core, carrier, mailbox, texts: conversations, clock, ...limits });
-  made.webhooks = openWebhooks({ ...core, carrier, mailbox, attempts, conversations, clock, log });
+  const agent = openAgent({ ...core, clock, mind: await mindOf(config), pace, log });
+  const outside = { carrier, mailbox, texts: conversations, prepare: agent.prepare };
+  const attempts = openAttempts({ ...core, ...outside, clock, ...limits });
+  const passes = openPasses(carrier.keyFor('agent'));
+  made.agent = agent;
+  made.door = openDoor({ agent, passes, carrier });
+  const tools = { ...core, carrier, mailbox, attempts, conversations, clock, log };
+  made.webhooks = openWebhooks({ ...tools, agent, passes, publicUrl });
   opening.simulator?.messagesTo?.(carrier.messageUrl);
   const following = new AbortController();
   opened(() => Promise.resolve(following.abort()));
@@ -267,26 +283,4 @@ async function openServices({
   if (postgres.status === 'rejected') throw postgres.reason;
   if (nats.status === 'rejected') throw nats.reason;
   return { databaseUrl: postgres.value.url, natsUrl: nats.value.url };
-}
-
-/** The simulated carrier: this process's own, or the one that another process of the same deployment has at its port. */
-async function openSimulator({ config, clock, log, opened }: Opening): Promise<Simulator | null> {
-  if (!config.carrier.simulated) return null;
-  try {
-    const simulator = await startCarrier({
-      ...config.simulator,
-      accountSid: config.carrier.accountSid,
-      authToken: config.carrier.authToken.reveal(),
-      clock,
-      log,
-    });
-    opened(() => simulator.close());
-    return simulator;
-  } catch (error) {
-    const url = `http://127.0.0.1:${config.simulator.port}`;
-    const ledger =
-      (error as { code?: string }).code === 'EADDRINUSE' && (await fetch(`${url}/ledger`).catch(() => null));
-    if (!ledger || !ledger.ok) throw error;
-    return { url };
-  }
 }

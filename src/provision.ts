@@ -66,6 +66,7 @@ export function openWorkspaces({ world, clock }: { world: World; clock: Clock })
       ...given
     }: Pick<Service, 'name' | 'systemPrompt' | 'greeting'> & {
       machineMessage?: string | null;
+      streamUrl?: string | null;
       isDefault: boolean;
     },
   ): Promise<Service> {
@@ -77,6 +78,7 @@ export function openWorkspaces({ world, clock }: { world: World; clock: Clock })
       const now = clock.now();
       const row = {
         machineMessage: null,
+        streamUrl: null,
         ...given,
         workspaceId,
         id: newId(now),

@@ -8,6 +8,7 @@ import { Refusal } from './domain/refusal.ts';
 import type { Received } from './domain/signature.ts';
 import { SlowSubscriber } from './live/queue.ts';
 import { schema } from './resolvers/index.ts';
+import { serveRelay, type Admit } from './server/relay.ts';
 import { serveSockets } from './server/sockets.ts';
 import type { Fetched, Fetching } from './voicemail-audio.ts';
 import type { Answered, Incoming } from './webhooks.ts';
@@ -43,6 +44,12 @@ export interface Inside {
   hook(pathAndQuery: string, received: Received): Promise<Answered>;
   /** A recording for whoever has a signed link to it. */
   recording(fetching: Fetching): Promise<Fetched>;
+  /** Lets the carrier in that connects the person on a call with our agent. */
+  admit: Admit;
+  /** The context of a call, for an agent elsewhere that has its pass. */
+  agentContext(authorization: string | null): Promise<Answered>;
+  /** Leaves the conversations that go on here. */
+  leave(): Promise<void>;
   /** Null when it can serve, else why not. */
   unready(): string | null;
   metrics(): Promise<{ contentType: string; body: string }>;
@@ -81,7 +88,14 @@ export async function openServer(
       if (!response.headersSent) answer(response, { status: 500 });
     });
   });
-  const sockets = serveSockets({ server, yoga, inside, mask });
+  const sockets = serveSockets({ yoga, inside, mask });
+  const relay = serveRelay(inside.admit, inside.log);
+  server.on('upgrade', (request, socket, head) => {
+    const path = pathOf(request);
+    if (path === '/graphql') sockets.upgrade(request, socket, head);
+    else if (path.startsWith('/agent/relay/')) relay.upgrade(request, socket, head);
+    else socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+  });
   const guard = setInterval(() => {
     expel(underWay, inside)
       .then(sockets.expel)
@@ -92,13 +106,16 @@ export async function openServer(
   return {
     url: `http://${address.host === '0.0.0.0' ? '127.0.0.1' : address.host}:${port}`,
     close: async () => {
-      await sockets.close();
+      await inside.leave();
+      await Promise.all([sockets.close(), relay.close()]);
       clearInterval(guard);
       for (const response of underWay) if (isStream(response)) response.destroy();
       await drained(server);
     },
   };
 }
+
+const pathOf = (request: IncomingMessage): string => (request.url ?? '/').split('?')[0] ?? '/';
 
 /** Ends the streams of keys that have been revoked. */
 async function expel(underWay: Iterable<ServerResponse>, inside: Inside): Promise<void> {
@@ -143,9 +160,11 @@ async function route(
   inside: Inside,
   graphql: (request: IncomingMessage, response: ServerResponse) => Promise<void>,
 ): Promise<void> {
-  const path = (request.url ?? '/').split('?')[0] ?? '/';
+  const path = pathOf(request);
   if (path === '/graphql') return graphql(request, response);
   if (path.startsWith('/carrier/audio/')) return recording(request, response, inside);
+  if (path === '/agent/context')
+    return answer(response, await inside.agentContext(request.headers.authorization ?? null));
   if (path.startsWith('/carrier/')) return callback(request, response, inside);
   if (path.startsWith('/hooks/')) return hook(request, response, inside);
   if (path === '/health/live') return answer(response, { status: 200, body: 'live' });

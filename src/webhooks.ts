@@ -1,11 +1,13 @@
+import type { Agent } from './agent.ts';
+import type { Passes } from './agent/pass.ts';
 import type { Attempts } from './attempt.ts';
 import type { Carrier } from './carrier.ts';
+import * as twiml from './carrier/twiml.ts';
 import type { Clock } from './clock.ts';
 import type { Conversations } from './conversation.ts';
 import * as calls from './domain/call.ts';
 import type { Call } from './domain/call.ts';
 import * as progress from './domain/call-progress.ts';
-import { services, type Service } from './domain/workspace.ts';
 import type { Mailbox } from './voicemail.ts';
 import { voicemailTold } from './webhooks/voicemail.ts';
 import type { World } from './world.ts';
@@ -33,18 +35,28 @@ interface Tools {
   mailbox: Mailbox | null;
   attempts: Attempts;
   conversations: Conversations;
+  agent: Agent;
+  passes: Passes;
+  /** Where the carrier and agents reach us. */
+  publicUrl: string;
   clock: Clock;
   log: (line: string, error?: unknown) => void;
 }
 
 /** The carrier's paths: the ids are ours, so that a callback may come before the carrier's own answer. */
-const path = /^\/carrier\/([0-9a-f-]{36})\/calls\/([0-9a-f-]{36})\/(status|twiml|amd)$/;
+const path = /^\/carrier\/([0-9a-f-]{36})\/calls\/([0-9a-f-]{36})\/(status|twiml|amd|ended)$/;
 
-/** Said when neither the call nor its service has a greeting. */
-const defaultGreeting = 'Hello. This is an automated call from your care team.';
+/** What a callback tells, or what TwiML is asked for. */
+type Topic = 'status' | 'twiml' | 'amd' | 'ended';
+
+/** Said when the line to the agent breaks. */
+const apology = 'I am sorry, we have lost the connection. We will try again. Goodbye.';
+
+const xml = (body: string): Answered => ({ status: 200, body, contentType: 'text/xml' });
 
 /** Takes what the carrier tells of calls and texts: late, early, twice, in any order. Nothing unsigned changes anything. */
-export function openWebhooks({ world, carrier, mailbox, attempts, conversations, clock, log }: Tools) {
+export function openWebhooks(tools: Tools) {
+  const { world, carrier, mailbox, attempts, conversations, agent, passes, publicUrl, clock, log } = tools;
   const texts = openTextWebhooks({ conversations, log });
 
   async function handle(incoming: Incoming): Promise<Answered> {
@@ -74,10 +86,21 @@ export function openWebhooks({ world, carrier, mailbox, attempts, conversations,
       log(`the carrier told of a call that is not here: ${callId}`);
       return { status: 404 };
     }
-    if (topic === 'twiml') return twiml(call, parameters);
-    await (topic === 'amd' ? detected(call, parameters) : told(call, parameters));
-    return { status: 204 };
+    return topics[topic as Topic](call, parameters);
   }
+
+  const topics: Record<Topic, (call: Call, parameters: Record<string, string>) => Promise<Answered>> = {
+    status: async (call, parameters) => {
+      await told(call, parameters);
+      return { status: 204 };
+    },
+    amd: async (call, parameters) => {
+      await detected(call, parameters);
+      return { status: 204 };
+    },
+    twiml: answered,
+    ended,
+  };
 
   async function told(call: Call, parameters: Record<string, string>): Promise<void> {
     const heard = heardOf(parameters, clock.now());
@@ -89,15 +112,30 @@ export function openWebhooks({ world, carrier, mailbox, attempts, conversations,
     await attempts.record(call, (current) => progress.detect(current, detail, clock.now()), carrierOf(call));
   }
 
-  /** What is said when the call is answered; the request itself tells that it was. */
-  async function twiml(call: Call, parameters: Record<string, string>): Promise<Answered> {
+  /** Whoever answers is connected with whoever speaks; the request itself tells that the call was answered. */
+  async function answered(call: Call, parameters: Record<string, string>): Promise<Answered> {
     const heard = heardOf({ ...parameters, CallStatus: 'in-progress' }, clock.now());
-    await attempts.record(call, (current) => progress.hear(current, heard), carrierOf(call));
-    const where = { workspaceId: { eq: call.workspaceId }, id: { eq: call.serviceId } };
-    const service = call.serviceId ? await world.findOne<Service>(services, where) : null;
-    const greeting = call.welcomeMessage ?? service?.greeting ?? defaultGreeting;
-    const machine = parameters['AnsweredBy']?.startsWith('machine') ?? false;
-    return { status: 200, body: carrier.spoken(machine ? null : greeting), contentType: 'text/xml' };
+    const [, admission] = await Promise.all([
+      attempts.record(call, (current) => progress.hear(current, heard), carrierOf(call)),
+      agent.expect({ ...call, sid: call.sid ?? parameters['CallSid'] ?? null }),
+    ]);
+    if (!admission) return xml(twiml.hangUp());
+    const { brief, streamUrl } = admission;
+    const pass = passes.of({ workspaceId: call.workspaceId, callId: call.id });
+    const endedUrl = `${carrier.baseOf(call)}/ended`;
+    if (streamUrl !== null) {
+      const parameters = { callId: call.id, pass, contextUrl: `${publicUrl}/agent/context` };
+      return xml(twiml.connectStream({ url: streamUrl, endedUrl, parameters }));
+    }
+    const url = `${publicUrl.replace(/^http/, 'ws')}/agent/relay/${pass}`;
+    return xml(twiml.connectRelay({ url, endedUrl, language: brief.language }));
+  }
+
+  /** The session with the agent is over: as it should be, or because the line to it broke. */
+  async function ended(call: Call, parameters: Record<string, string>): Promise<Answered> {
+    const isOurs = parameters['SessionId'] !== undefined && !parameters['HandoffData'];
+    const isBroken = isOurs && parameters['CallStatus'] === 'in-progress' && (await agent.dropped(call));
+    return xml(isBroken ? twiml.say(apology, 'en') : twiml.hangUp());
   }
 
   const carrierOf = (call: Call) => ({

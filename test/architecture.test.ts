@@ -21,7 +21,8 @@ const allowed: Record<string, string[] | 'anything'> = {
   hooks: ['domain', 'clock', 'secret', 'trigger'],
   secret: ['domain', 'clock'],
   trigger: ['domain', 'clock', 'idempotency', 'registry', 'schedule', 'secret', 'world'],
-  webhooks: ['domain'],
+  agent: ['domain'],
+  webhooks: ['domain', 'carrier'],
   world: ['domain', 'clock', 'migrations'],
   stream: ['domain'],
   live: ['domain'],
@@ -61,6 +62,7 @@ const allowed: Record<string, string[] | 'anything'> = {
 const pure = new Set([
   '@mikro-orm/core',
   '@photostructure/tz-lookup',
+  'chrono-node',
   'libphonenumber-js/max',
   'croner',
   'temporal-polyfill',

@@ -70,6 +70,24 @@ export interface Turn {
   at: string;
 }
 
+/** What whoever speaks is given while the phone rings. */
+export interface Prepared {
+  /** What to do and how; for whoever thinks freely. */
+  instructions: string;
+  /** Said to whoever answers. */
+  greeting: string;
+  /** What is known of the patient, in at most 4,000 characters, the most relevant first. */
+  patientSummary: string;
+}
+
+/** How a conversation went, as far as its transcript does not tell. */
+export interface Conduct {
+  /** Name and birth date agreed. */
+  identityVerified: boolean;
+  /** How often the person spoke into the agent's words. */
+  interruptions: number;
+}
+
 /** What the agent that held a call tells of it. */
 export interface Reported {
   outcome: Outcome;
@@ -79,6 +97,8 @@ export interface Reported {
   /** The tasks that its promises have become. */
   taskIds: string[];
   reportHash: string;
+  /** Left out: the agent does not tell. */
+  conduct?: Conduct | null;
 }
 
 /** How a call ended. */
@@ -94,6 +114,7 @@ export type Fact = AnyFact &
       }
     | { type: 'call.uncertain'; data: { cause: string } }
     | { type: 'call.ringing'; data: { via: Via } }
+    | { type: 'call.context_ready'; data: Prepared }
     | { type: 'call.answered'; data: { via: Via } }
     | { type: 'call.outcome_reported'; data: Reported }
     | { type: 'call.machine_detected'; data: { answeredBy: AnsweredBy; detail: string } }

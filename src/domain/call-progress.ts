@@ -12,7 +12,7 @@ import {
   type Rejection,
   type Via,
 } from './call.ts';
-import type { Reported } from './call-fact.ts';
+import type { Prepared, Reported } from './call-fact.ts';
 import { NotFoundRefusal, StateRefusal } from './refusal.ts';
 
 /**
@@ -90,6 +90,10 @@ export function hear(call: Call, heard: Heard): Fact[] {
   };
   return [...accepted, { type: told.type, data, effectiveAt } as Fact];
 }
+
+/** Records what whoever speaks is given. Once, and only while somebody may still answer. */
+export const prepare = (call: Call, prepared: Prepared): Fact[] =>
+  call.context || isOver(call) ? [] : [{ type: 'call.context_ready', data: prepared }];
 
 /** Records what an agent says that was achieved. Told again it changes nothing; refuses another report, and one of a call that nobody answered. */
 export function report(call: Call, reported: Reported): Fact[] {

@@ -21,7 +21,17 @@
  */
 import { defineEntity, p, type InferEntity } from '@mikro-orm/core';
 import type { Channel, ContactDecision, LegalBasis, Purpose } from './consent.ts';
-import type { Ended, Fact, Intent, Outcome, Rejection, Reported, Turn } from './call-fact.ts';
+import type {
+  Conduct,
+  Ended,
+  Fact,
+  Intent,
+  Outcome,
+  Prepared,
+  Rejection,
+  Reported,
+  Turn,
+} from './call-fact.ts';
 import { partialIndex, rowColumns, type Event } from './event.ts';
 
 export type { Ended, Fact, Intent, Outcome, Rejection, Turn, Via } from './call-fact.ts';
@@ -91,6 +101,8 @@ export const table = defineEntity({
     callbackUrl: p.text().nullable(),
     basis: p.text().$type<LegalBasis>().nullable(),
     decision: p.json().$type<ContactDecision>(),
+    /** What the agent was given while the phone rang; null: not yet. */
+    context: p.json().$type<CallContext>().nullable(),
     answeredBy: p.text().$type<AnsweredBy>().nullable(),
     /** What was achieved, as told by the agent; null: nobody has told. */
     outcome: p.text().$type<Outcome>().nullable(),
@@ -98,6 +110,8 @@ export const table = defineEntity({
     transcript: p.json().$type<Turn[]>(),
     /** What the report of the outcome said, as a hash: told again it changes nothing. */
     reportHash: p.text().nullable(),
+    /** How the conversation went; null: nobody has told. */
+    conduct: p.json().$type<Conduct>().nullable(),
     endedReason: p.text().nullable(),
     carrierCode: p.text().nullable(),
     queuedAt: p.datetime(),
@@ -127,6 +141,12 @@ export const table = defineEntity({
     partialIndex('call_open_contact', 'call (workspace_id, contact_id)', isOpen),
   ],
 });
+/** What the agent was given, and since when it was there. */
+export interface CallContext extends Prepared {
+  /** ISO instant. */
+  readyAt: string;
+}
+
 /** One call. */
 export interface Call extends InferEntity<typeof table> {}
 
@@ -160,11 +180,13 @@ export const maxSeconds = 600;
 
 /** Of which nothing has been heard. */
 const unheard = {
+  context: null,
   answeredBy: null,
   outcome: null,
   summary: null,
   transcript: [],
   reportHash: null,
+  conduct: null,
   endedReason: null,
   carrierCode: null,
   answeredAt: null,
@@ -225,6 +247,8 @@ export function evolve(call: Call, event: Event<Fact>): Call {
       return to('RINGING');
     case 'call.answered':
       return { ...to('IN_PROGRESS'), answeredAt: at };
+    case 'call.context_ready':
+      return { ...call, context: { ...data, readyAt: at.toISOString() } };
     case 'call.machine_detected':
       return { ...call, answeredBy: data.answeredBy };
     case 'call.outcome_reported':

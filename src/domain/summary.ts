@@ -44,6 +44,7 @@ const lines: Record<string, (data: Data) => string> = {
     `Call refused by the carrier${data['carrierCode'] ? ` (${text(data['carrierCode'])})` : ''}`,
   'call.uncertain': () => "The carrier's answer did not come; finding out",
   'call.ringing': () => 'Ringing',
+  'call.context_ready': () => 'The agent is ready',
   'call.answered': () => 'Answered',
   'call.machine_detected': () => 'A machine answered',
   'call.outcome_reported': (data) => `Outcome: ${words(text(data['outcome']))}`,

@@ -105,6 +105,8 @@ export const services = defineEntity({
     greeting: p.text(),
     /** What is left on an answering machine; null: nothing, it is hung up on. */
     machineMessage: p.text().nullable(),
+    /** The media-stream URL of an agent elsewhere that speaks instead of ours; null: ours does. */
+    streamUrl: p.text().nullable(),
     active: p.boolean(),
     isDefault: p.boolean(),
     createdAt: p.datetime(),

@@ -82,6 +82,10 @@ const ServiceInput = builder.inputType('ServiceInput', {
       description:
         'Left on an answering machine after its beep, 1-200 characters: who calls, and a number to call back; nothing of health, because others may hear it. Left out: machines are hung up on.',
     }),
+    streamUrl: t.string({
+      description:
+        'wss; an agent elsewhere that speaks instead of ours, over Twilio Media Streams. Left out: ours speaks.',
+    }),
     isDefault: t.boolean({ description: "The workspace's first service is its default in any case." }),
   }),
 });
@@ -90,6 +94,13 @@ const serviceRules = z.object({
   systemPrompt: text(0, 10_000),
   greeting: text(1, 200),
   machineMessage: optional(text(1, 200)),
+  // Twilio takes the query away from a stream's URL.
+  streamUrl: optional(
+    text(1, 500).refine(
+      (url) => URL.canParse(url) && new URL(url).protocol === 'wss:' && new URL(url).search === '',
+      { error: 'Must be a wss URL without a query.' },
+    ),
+  ),
   isDefault: optional(z.boolean()).transform((value) => value ?? false),
 });
 

@@ -1,5 +1,12 @@
-import { answerers, origins, statuses, type Call as Row } from '../domain/call.ts';
+import {
+  answerers,
+  origins,
+  statuses,
+  type Call as Row,
+  type CallContext as ContextRow,
+} from '../domain/call.ts';
 import { outcomes, type Turn as TurnRow } from '../domain/call-fact.ts';
+import { insightsOf, type Insights } from '../domain/insight.ts';
 import { builder } from './builder.ts';
 import { ContactDecision, Purpose } from './contact.ts';
 import { WorldEvent } from './event.ts';
@@ -16,6 +23,36 @@ const Turn = builder.objectRef<TurnRow>('Turn').implement({
     speaker: t.exposeString('speaker'),
     text: t.exposeString('text'),
     at: t.expose('at', { type: 'DateTime' }),
+  }),
+});
+
+const CallContext = builder.objectRef<ContextRow>('CallContext').implement({
+  description: 'What whoever speaks was given while the phone rang.',
+  fields: (t) => ({
+    instructions: t.exposeString('instructions'),
+    greeting: t.exposeString('greeting'),
+    patientSummary: t.exposeString('patientSummary', { description: 'At most 4,000 characters.' }),
+    readyAt: t.expose('readyAt', { type: 'DateTime' }),
+  }),
+});
+
+const CallInsights = builder.objectRef<Insights>('CallInsights').implement({
+  description:
+    'How a call went that has ended. Shares are of the time from answer to end, 0 to 1, by the length of what was said.',
+  fields: (t) => ({
+    agentTalkShare: t.exposeFloat('agentTalkShare'),
+    personTalkShare: t.exposeFloat('personTalkShare'),
+    silenceShare: t.exposeFloat('silenceShare'),
+    interruptions: t.exposeInt('interruptions', {
+      nullable: true,
+      description: 'How often the person spoke into the words of the agent; null: it did not tell.',
+    }),
+    identityVerified: t.exposeBoolean('identityVerified', { nullable: true }),
+    goalReached: t.exposeBoolean('goalReached'),
+    firstWordMs: t.exposeInt('firstWordMs', {
+      nullable: true,
+      description: 'From the answer to the first word of the agent.',
+    }),
   }),
 });
 
@@ -82,6 +119,12 @@ Call.implement({
       resolve: async ({ id }, _, { loaders }) => (await loaders.history.load(id))[0]!,
     }),
     decision: t.expose('decision', { type: ContactDecision }),
+    context: t.expose('context', {
+      type: CallContext,
+      nullable: true,
+      description: 'What the agent was given while the phone rang.',
+    }),
+    insights: t.field({ type: CallInsights, nullable: true, resolve: insightsOf }),
     answeredBy: t.expose('answeredBy', { type: AnsweredBy, nullable: true }),
     outcome: t.exposeString('outcome', {
       nullable: true,

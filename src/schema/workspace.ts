@@ -64,6 +64,10 @@ export const Service = builder.objectRef<rows.Service>('Service').implement({
       nullable: true,
       description: 'What is left on an answering machine after its beep; null: it is hung up on.',
     }),
+    streamUrl: t.exposeString('streamUrl', {
+      nullable: true,
+      description: 'Where an agent elsewhere speaks instead of ours, over Twilio Media Streams.',
+    }),
     active: t.exposeBoolean('active'),
     isDefault: t.exposeBoolean('isDefault'),
   }),

@@ -1,4 +1,5 @@
-import type { IncomingMessage, Server } from 'node:http';
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
 import { GraphQLError, parse, validate, type ExecutionArgs } from 'graphql';
 import { useServer } from 'graphql-ws/use/ws';
 import type { YogaServerInstance } from 'graphql-yoga';
@@ -30,17 +31,15 @@ type Arguments = ExecutionArgs & { enveloped: ReturnType<Yoga['getEnveloped']> }
  * Authorization header. What is wrong with one operation ends that operation, never the socket.
  */
 export function serveSockets(options: {
-  server: Server;
   yoga: unknown;
   inside: Inside;
   mask: (error: unknown) => GraphQLError;
 }) {
-  const { server, inside, mask } = options;
+  const { inside, mask } = options;
   const yoga = options.yoga as Yoga;
   const keys = new Map<WebSocket, string | null>();
   const sockets = new WebSocketServer({
-    server,
-    path: '/graphql',
+    noServer: true,
     maxPayload: frameLimit,
     perMessageDeflate: false,
   });
@@ -76,7 +75,9 @@ export function serveSockets(options: {
       if (!(await inside.isKey(authorization))) socket.close(4403, 'Forbidden');
     }
   };
-  return { expel, close: () => sayFarewell(sockets, cleanUp) };
+  const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) =>
+    sockets.handleUpgrade(request, socket, head, (opened) => sockets.emit('connection', opened, request));
+  return { upgrade, expel, close: () => sayFarewell(sockets, cleanUp) };
 }
 
 /** Keeps who the client says it is, for the operations of its socket. */

@@ -5,6 +5,8 @@ import { isE164, isWebhookUrl } from './form.ts';
 export interface Target {
   readonly url: string;
   readonly method: 'GET' | 'POST';
+  /** Parameters besides those of every voice webhook. Default: none. */
+  readonly extra?: Readonly<Record<string, string>>;
 }
 
 /** Where TwiML comes from: asked for, or given with the call. */

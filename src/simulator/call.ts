@@ -35,6 +35,8 @@ export interface Call {
   answeredMs: number | null;
   /** Seconds of the people's time between answer and end; null unless it was answered and has ended. */
   durationSeconds: number | null;
+  /** Whether the person is in a conversation, and stays until it is over. */
+  isTalking: boolean;
   /** What machine detection found; null until it has. */
   verdict: Verdict | null;
   /** SequenceNumber of the next event, subscribed or not. */
@@ -67,6 +69,7 @@ export function newCall(order: CallOrder, createdAt: Date): Call {
     endedAt: null,
     answeredMs: null,
     durationSeconds: null,
+    isTalking: false,
     verdict: null,
     nextSequence: 0,
     redirect: null,

@@ -12,7 +12,7 @@ import { openLedger, type LedgerEntry } from './ledger.ts';
 import { openMessagesApi } from './messages-api.ts';
 import type { Network } from './network.ts';
 import { paceOf } from './pace.ts';
-import { personAt } from './people.ts';
+import { personAt, type Person } from './people.ts';
 import { openVendorAccount } from './vendor-account.ts';
 import { openVoicemailVendor } from './voicemail-vendor.ts';
 import { openWebhookSender } from './webhook.ts';
@@ -35,6 +35,10 @@ export interface CarrierOptions {
   readonly clock?: RunningClock;
   /** Dates of another source than the clock. */
   readonly now?: () => Date;
+  /** Who is there at a dial, instead of those in people.ts. */
+  readonly meet?: (number: string, attempt: number) => Person;
+  /** What the person on the call with this sid knows as their date of birth, YYYY-MM-DD. Default: nobody tells. */
+  readonly birthDateOf?: (sid: string) => Promise<string | null>;
   /** Where people's texts to any number of the account go (SmsUrl), and in its fragment how. Default: nowhere. */
   readonly messageUrl?: string;
   /** `x-key` and `x-secret` at the voicemail vendor. Default: any. */
@@ -120,7 +124,7 @@ function accountOf(options: CarrierOptions) {
 }
 
 function networkOf(
-  { accountSid, authToken, pace, now = () => clock.now(), log }: CarrierOptions,
+  { accountSid, authToken, pace, now = () => clock.now(), ...options }: CarrierOptions,
   clock: RunningClock,
 ): Network {
   const sender = openWebhookSender(authToken);
@@ -137,8 +141,10 @@ function networkOf(
     meet: (number) => {
       const attempt = (dials.get(number) ?? 0) + 1;
       dials.set(number, attempt);
-      return personAt(number, attempt);
+      return (options.meet ?? personAt)(number, attempt);
     },
-    log: log ?? (() => undefined),
+    birthDateOf: options.birthDateOf ?? (() => Promise.resolve(null)),
+    busy: (work) => clock.busy(work),
+    log: options.log ?? (() => undefined),
   };
 }

@@ -3,6 +3,7 @@ import type { Target, TwimlSource } from './call-order.ts';
 import { loadDocument } from './document.ts';
 import type { Network } from './network.ts';
 import type { Person } from './people.ts';
+import { performRelay } from './relay.ts';
 import type { Verb } from './twiml.ts';
 
 /** Does what the customer's TwiML says, from one document to the next, until the last one ends. */
@@ -12,7 +13,7 @@ export async function converse(call: Call, network: Network, person: Person): Pr
     call.script = new AbortController();
     const signal = AbortSignal.any([call.ended.signal, call.script.signal]);
     try {
-      source = await perform(call, network, { source, signal });
+      source = await perform(call, network, { source, signal, person });
       // A line that is stuck outlives its TwiML.
       if (!source && person.isStuck) await network.pace.wait(Infinity, signal);
     } catch (error) {
@@ -33,15 +34,27 @@ interface Scene {
   readonly source: TwimlSource;
   /** Aborted when the call ends or is redirected. */
   readonly signal: AbortSignal;
+  readonly person: Person;
 }
 
 /** Performs one document; gives the next one where it redirects, null where the call is to end. */
-async function perform(call: Call, network: Network, { source, signal }: Scene): Promise<TwimlSource | null> {
+async function perform(call: Call, network: Network, scene: Scene): Promise<TwimlSource | null> {
+  const { source, signal, person } = scene;
   const document = await orAborted(loadDocument(call, network, source), signal, network);
   for (const verb of document.verbs) {
     if (verb.name === 'Hangup' || verb.name === 'Reject') return null;
     if (verb.name === 'Redirect') return redirectOf(verb, document.url);
-    await network.pace.wait(secondsOf(verb), signal);
+    const relay = verb.name === 'Connect' && verb.children.find(({ name }) => name === 'ConversationRelay');
+    if (relay) {
+      const next = await performRelay(call, network, {
+        verb,
+        relay,
+        documentUrl: document.url,
+        person,
+        signal,
+      });
+      if (next) return next;
+    } else await network.pace.wait(secondsOf(verb), signal);
   }
   return null;
 }

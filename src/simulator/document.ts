@@ -18,7 +18,9 @@ const APPLICATION_ERROR = 'We are sorry. An application error has occurred. Good
 /** The document of a source, else the fallback's, else the application error. Never throws. */
 export async function loadDocument(call: Call, network: Network, source: TwimlSource): Promise<Document> {
   const read =
-    'twiml' in source ? parsed(source.twiml, '') : await fetched(call, network, { target: source });
+    'twiml' in source
+      ? parsed(source.twiml, '')
+      : await fetched(call, network, { target: source, ...(source.extra && { extra: source.extra }) });
   if ('verbs' in read) return read;
   const { fallback } = call.order;
   const second =

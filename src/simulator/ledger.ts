@@ -3,8 +3,8 @@ import type { Reply } from './http-client.ts';
 /** What came in, and what went out with one entry for each try. */
 type LedgerKind = CallKind | TextKind | VoicemailKind;
 
-/** A create or update of a call; its status callback, TwiML request, verdict of machine detection. */
-type CallKind = 'create' | 'update' | 'callback' | 'twiml' | 'amd';
+/** A create or update of a call; its status callback, TwiML request, verdict of machine detection; a session of ConversationRelay. */
+type CallKind = 'create' | 'update' | 'callback' | 'twiml' | 'amd' | 'relay';
 
 /** A create or update of a text; its status callback; a text of a person's, told to the customer. */
 type TextKind = 'text' | 'text-update' | 'text-callback' | 'text-received';
@@ -37,6 +37,8 @@ export interface LedgerEntry {
   readonly params?: Readonly<Record<string, string>>;
   /** HTTP status that was answered; absent while there is none, or when none ever came. */
   httpStatus?: number;
+  /** Milliseconds from the answer to the first word of a session of ConversationRelay; absent while there is none. */
+  greetedMs?: number;
   /** What came in: whether the carrier did it. What went out: whether it was answered with 2xx. */
   accepted: boolean;
   /** Twilio's error code of what came in and was refused; a voicemail's reason_code of what went out. */

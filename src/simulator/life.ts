@@ -52,7 +52,7 @@ async function ring(call: Call, network: Network, person: Person): Promise<void>
 }
 
 async function talk(call: Call, network: Network, person: Person): Promise<void> {
-  void endAfter(call, network, () => person.staysSeconds);
+  void endAfter(call, network, () => (call.isTalking ? Infinity : person.staysSeconds));
   limitTime(call, network);
   const { detection } = call.order;
   if (detection) {

@@ -10,9 +10,22 @@ export interface Person {
   readonly staysSeconds: number;
   /** The line stays open whatever the TwiML says, until it is hung up by REST or TimeLimit. */
   readonly isStuck: boolean;
-  /** What the person says when spoken to, in order. */
-  readonly says: readonly string[];
+  /** What the person does when spoken to, in order; who is asked for the date of birth tells it besides. */
+  readonly says: readonly Act[];
 }
+
+/**
+ * One act in a conversation, once a turn was heard to its end: says something; presses keys; says something so many
+ * seconds into what is being said; answers something else than the date of birth; says nothing; or hangs up so many
+ * seconds later (1).
+ */
+export type Act =
+  | string
+  | { readonly presses: string }
+  | { readonly interrupts: string; readonly afterSeconds: number }
+  | { readonly insteadOfBirthDate: string }
+  | { readonly isSilent: true }
+  | { readonly hangsUp: true; readonly afterSeconds?: number };
 
 /** How the carrier itself behaves towards a number: what create answers and what becomes of its callbacks. */
 export interface Line {
@@ -28,16 +41,22 @@ export interface Line {
   readonly callbacks: 'in order' | 'last first' | 'twice' | 'none' | 'cut off';
 }
 
-/** Somebody who picks up and talks for 8 seconds. */
+/** What a voicemail box says: detection knows at about the same time what it is. */
+const ANNOUNCEMENT: Act = {
+  interrupts: 'Hello, you have reached my voicemail. Please leave a message after the tone.',
+  afterSeconds: 4.5,
+};
+
+/** Somebody who picks up and talks; 8 seconds where nobody talks with them. */
 const HUMAN: Person = {
   line: 'answers',
   voice: 'human',
   staysSeconds: 8,
   isStuck: false,
-  says: ['Yes, speaking.', 'Yes, that works for me.', 'Thank you, goodbye.'],
+  says: ['Yes, speaking.', 'Yes, that works for me.', 'Thank you, goodbye.', { hangsUp: true }],
 };
 /** Voicemail boxes record for at most about a minute. */
-const MACHINE: Person = { ...HUMAN, voice: 'machine with beep', staysSeconds: 60, says: [] };
+const MACHINE: Person = { ...HUMAN, voice: 'machine with beep', staysSeconds: 60, says: [ANNOUNCEMENT] };
 const SILENT_MACHINE: Person = { ...MACHINE, voice: 'machine without beep' };
 const BUSY: Person = { ...HUMAN, line: 'busy', says: [] };
 const RINGS_OUT: Person = { ...HUMAN, line: 'rings out', says: [] };
@@ -62,7 +81,7 @@ const LINES: Record<string, Line> = {
   '0102': answeredBy(RINGS_OUT),
   '0103': answeredBy(FAILS),
   '0104': answeredBy(MACHINE),
-  '0105': answeredBy({ ...HUMAN, says: ['Stop calling me.'] }),
+  '0105': answeredBy({ ...HUMAN, says: ['Stop calling me.', { isSilent: true }] }),
   '0106': answeredBy({ ...HUMAN, says: ['Please call me tomorrow at 10.'] }),
   '0107': answeredBy({ ...HUMAN, says: ['You have the wrong number, nobody of that name lives here.'] }),
   '0108': answeredBy({ ...HUMAN, staysSeconds: 3, says: [] }),
@@ -78,7 +97,7 @@ const LINES: Record<string, Line> = {
   '0118': { ...ORDINARY, callbacks: 'twice' },
   '0119': { ...ORDINARY, callbacks: 'none' },
   '0120': { ...ORDINARY, answer: 'after first callback' },
-  '0121': answeredBy({ ...HUMAN, staysSeconds: Infinity, isStuck: true }),
+  '0121': answeredBy({ ...HUMAN, staysSeconds: Infinity, isStuck: true, says: [] }),
   '0122': answeredBy(BUSY, BUSY, HUMAN),
   '0123': answeredBy(RINGS_OUT, HUMAN),
 };

@@ -21,6 +21,8 @@ type OnTry = (url: string) => (reply: Reply) => void;
 export interface WebhookSender {
   /** Sends until it succeeds or its retries are used up; gives the last reply. Never throws. */
   send(webhook: Webhook, onTry: OnTry): Promise<Reply>;
+  /** The signature of a WebSocket's handshake. */
+  sign(url: string): string;
   /** Breaks off everything under way. */
   close(): void;
 }
@@ -41,6 +43,7 @@ export function openWebhookSender(authToken: string): WebhookSender {
         if (retries === 0 || signal.aborted || !mayRetry(reply, connection)) return reply;
       }
     },
+    sign: (url) => twilio.getExpectedTwilioSignature(authToken, url, {}),
     close: () => {
       closing.abort();
       client.close();

@@ -52,7 +52,9 @@ function standIn(accountSid: string): StandIn {
     },
     leave: () => Promise.resolve(),
     list: () => Promise.resolve([]),
-    spoken: () => '',
+    baseOf: () => '',
+    keyFor: () => Buffer.alloc(32),
+    isSignedSocket: () => true,
     isSigned: () => true,
   };
 }

@@ -116,7 +116,9 @@ class ControlledCarrier implements Carrier {
   readonly dials: { callId: string; answer: CarrierAnswer }[] = [];
   readonly remotes: Remote[] = [];
   readonly accountSid = `AC${'1'.repeat(32)}`;
-  readonly spoken = () => '';
+  readonly baseOf = () => '';
+  readonly keyFor = () => Buffer.alloc(32);
+  readonly isSignedSocket = () => true;
   readonly isSigned = () => true;
   plan: Plan = { answer: 'accepted', fate: 'human', death: 'lives' };
   readonly #now: () => Date;

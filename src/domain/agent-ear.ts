@@ -1,0 +1,43 @@
+import * as said from './agent-words.ts';
+
+/** What a sentence may mean to whoever must answer it. Several at once are possible. */
+export interface Meaning {
+  /** The person wants no more calls (C-32): the words of the rule, or others that a reasonable person understands. */
+  wantsNoContact: boolean;
+  isWrongPerson: boolean;
+  /** Somebody else speaks, and the person that is asked for is not there. */
+  isAbsent: boolean;
+  /** A recorded announcement of a voicemail box. */
+  isVoicemail: boolean;
+  wantsHuman: boolean;
+  wantsCallback: boolean;
+  wantsOtherTime: boolean;
+  asksWho: boolean;
+  asksRepeat: boolean;
+  isYes: boolean;
+  isNo: boolean;
+  isFarewell: boolean;
+  isSpanish: boolean;
+}
+
+/** What a sentence of a person means, in English or Spanish. */
+export function understand(text: string): Meaning {
+  const words = said.plain(text);
+  const isLater = said.notNow.test(words);
+  const denies = said.no.test(words) && !said.notNo.test(words);
+  return {
+    wantsNoContact: said.aloneOptsOut.test(words) || (said.optsOut.test(words) && !isLater),
+    isWrongPerson: said.wrongPerson.test(words),
+    isAbsent: said.absent.test(words),
+    isVoicemail: said.voicemail.test(words),
+    wantsHuman: said.human.test(words),
+    wantsCallback: said.callback.test(words) || (isLater && !said.denyCancel.test(words)),
+    wantsOtherTime: said.otherTime.test(words),
+    asksWho: said.who.test(words),
+    asksRepeat: said.repeat.test(words),
+    isYes: (said.yes.test(words) || said.notNo.test(words)) && !denies,
+    isNo: denies,
+    isFarewell: said.farewell.test(words),
+    isSpanish: said.spanish.test(words) && !said.english.test(words),
+  };
+}
