@@ -110,6 +110,11 @@ async function makeEverything(app: App) {
   });
   const call = placed.data.placeCall.call;
   await app.follow(call.id, (status) => status === 'IN_PROGRESS');
+  // The agent gives a silent line up, and then says no more.
+  await eventually(async () => {
+    const told = await app.world.query(sql`select 1 from event where type = 'call.outcome_reported'`);
+    return told.length > 0;
+  });
   const task = await scheduled(app, { patientId: patient.id, scheduledFor: '2026-03-04T15:00:00Z' });
   const campaign = await heldCampaign(app);
   const outward = await makeOutward(app, patient.id);

@@ -247,10 +247,10 @@ describe('TwiML', () => {
       expect(asked[0]?.query).toMatchObject({ a: '1', b: '2', CallSid: call.sid });
     }));
 
-  test('holds the line where a stream or relay is connected', () =>
+  test('holds the line where a stream is connected', () =>
     withCarrier({}, async (stage) => {
       stage.receiver.answer('/twiml', () => ({
-        body: '<Response><Connect><ConversationRelay url="wss://a.test/cr"/></Connect><Hangup/></Response>',
+        body: '<Response><Connect><Stream url="wss://a.test/media"/></Connect><Hangup/></Response>',
       }));
       const call = await stage.create('0100');
       await stage.story(call.sid);

@@ -299,8 +299,10 @@ test("a patient's timeline tells the whole story of a call, newest first, forwar
           'contact.consent_granted',
           'outbound.initiated',
           'call.accepted',
+          'call.context_ready',
           'call.ringing',
           'call.answered',
+          'call.outcome_reported',
           'call.completed',
         ].toSorted(),
       );

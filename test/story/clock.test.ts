@@ -70,8 +70,10 @@ test('ten minutes pass in a second: calls happen in order, at their times, and l
     expect(typesOf(person!)).toEqual([
       'outbound.initiated',
       'call.accepted',
+      'call.context_ready',
       'call.ringing',
       'call.answered',
+      'call.outcome_reported',
       'call.completed',
     ]);
     expect(secondsUntil(person!, 'call.ringing')).toBeGreaterThan(1);
@@ -80,8 +82,8 @@ test('ten minutes pass in a second: calls happen in order, at their times, and l
       2.5,
       1,
     );
-    expect(secondsUntil(person!, 'call.completed') - secondsUntil(person!, 'call.answered')).toBeLessThan(9);
-    expect(person!.durationSeconds).toBeGreaterThan(5);
+    expect(secondsUntil(person!, 'call.completed') - secondsUntil(person!, 'call.answered')).toBeLessThan(40);
+    expect(person!.durationSeconds).toBeGreaterThan(15);
 
     // Hung up as soon as the machine was known, not when its greeting was over.
     expect(machine).toMatchObject({ status: 'COMPLETED', answeredBy: 'MACHINE' });
@@ -101,7 +103,7 @@ test('ten minutes pass in a second: calls happen in order, at their times, and l
 test('a call that is cut short by the end of a move goes on in the next one, and in real time', () =>
   withApp(async (app) => {
     await setUp(app, ours);
-    const id = await place(app, '0100');
+    const id = await place(app, '0108');
     await advance(app, 3);
     expect((await storyOf(app, id)).status).toBe('RINGING');
     await advance(app, 2);
