@@ -1,4 +1,5 @@
 import * as said from './agent-words.ts';
+import { asksToStop, wishOf } from './opt-out.ts';
 
 /** What a sentence may mean to whoever must answer it. Several at once are possible. */
 export interface Meaning {
@@ -26,7 +27,7 @@ export function understand(text: string): Meaning {
   const isLater = said.notNow.test(words);
   const denies = said.no.test(words) && !said.notNo.test(words);
   return {
-    wantsNoContact: said.aloneOptsOut.test(words) || (said.optsOut.test(words) && !isLater),
+    wantsNoContact: wishOf(text, false)?.wish === 'STOP' || (!isLater && asksInPassing(text)),
     isWrongPerson: said.wrongPerson.test(words),
     isAbsent: said.absent.test(words),
     isVoicemail: said.voicemail.test(words),
@@ -41,3 +42,7 @@ export function understand(text: string): Meaning {
     isSpanish: said.spanish.test(words) && !said.english.test(words),
   };
 }
+
+/** Who speaks wraps it up: "Yes, this is Rosa, but stop calling me". */
+const asksInPassing = (text: string): boolean =>
+  text.split(/,|\b(?:but|pero)\b/i).some(asksToStop) || said.optsOut.test(said.plain(text));

@@ -10,52 +10,10 @@ export const plain = (text: string): string =>
 /** Matches whole words of plain text. */
 const words = (...alternatives: string[]) => new RegExp(`(?:^| )(?:${alternatives.join('|')})(?= |$)`);
 
-/** 47 CFR 64.1200(a)(10): these words alone are a revocation; ours also in Spanish. */
-export const aloneOptsOut = new RegExp(
-  `^(?:please |just |i said |por favor )*(?:${[
-    'stop( it| now| this)?',
-    'stopall',
-    'quit',
-    'end',
-    'revoke',
-    'opt ?out',
-    'cancel',
-    'unsubscribe',
-    'alto',
-    'basta',
-    'pare',
-    'parar',
-    'detengase',
-    'no mas',
-  ].join('|')})(?: please| now| it| ya| por favor)*$`,
-);
-
-/** Says in a sentence that no more calls are wanted. */
+/** Revocations that only speech has; the others are those of texts (opt-out.ts). */
 export const optsOut = words(
-  'stop (?:calling|phoning|ringing|contacting|texting|bothering|harassing|all (?:of )?(?:this|these|calls))',
-  'stop (?:this|these|the|your|all)(?: \\w+)? ?(?:calls?|messages?|texts?)',
-  'quit (?:calling|contacting|bothering|harassing)',
-  '(?:do not|dont|never|not to|please no|cant you not) (?:ever )?(?:call|phone|ring|contact|text|bother|dial)(?: (?:me|us|here|this number|this phone))*(?: (?:again|any ?more|ever|ever again|back|please))*',
-  'no more (?:calls?|phone calls?|texts?|messages?)',
-  '(?:take|get|remove|delete|cross) (?:me|us|my (?:phone )?number|this number|my name)(?: \\w+)? (?:off|out|from)',
-  '(?:remove|delete) (?:me|my (?:phone )?number|this number)',
-  'lose (?:my|this) number',
-  'leave (?:me|us) alone',
-  '(?:unsubscribe|opt|opting)(?: me)?(?: out)?',
-  'off (?:your|the|this) (?:calling |call )?list',
-  'do not call list',
-  'i (?:revoke|withdraw) (?:my )?(?:consent|permission)',
-  'revoke (?:my )?(?:consent|permission)',
-  'no (?:me|nos) (?:vuelvan? a )?(?:llamen?|llames|contacten?|molesten?)(?: mas| nunca| otra vez| aqui)*',
-  'no (?:vuelvan?|quiero que (?:me )?(?:vuelvan? a )?llamen?) ?(?:a llamar(?:me)?)?',
-  'no (?:quiero|deseo) (?:recibir )?(?:mas )?(?:llamadas|que me llamen)',
-  'no mas(?: llamadas| mensajes)',
-  'ya no (?:me )?llamen?',
-  'no llamen? (?:mas|nunca|otra vez)',
-  '(?:deje|dejen|pare|paren|dejenme|dejeme) (?:ya )?(?:de )?(?:llamar(?:me|nos)?|molestar(?:me|nos)?|en paz)',
-  '(?:quite|quiten|borre|borren|elimine|eliminen|saque|saquen)(?:me|nos)? (?:\\w+ ){0,3}lista',
-  '(?:quiteme|quitenme|borreme|borrenme|eliminenme|saquenme|saqueme) de',
-  '(?:cancele|cancelen) (?:las|sus|estas) llamadas',
+  'told you (?:people )?not to (?:call|ring|phone)',
+  'no vuelvan? a llamar(?:me|nos)?',
 );
 
 /** They sound like a revocation and are none: a time at which not to call, or something else that is to stop. */
