@@ -226,15 +226,8 @@ async function openOutside(opening: Outside) {
   const limits = { callsPerMinute: config.sourceNumberCallsPerMinute, callsPerSecond };
   const conversations = openConversations({ ...core, carrier, clock, pace, log });
   const agent = openAgent({ ...core, clock, mind: await mindOf(config), pace, log });
-  const attempts = openAttempts({
-    ...core,
-    ...limits,
-    carrier,
-    mailbox,
-    texts: conversations,
-    clock,
-    prepare: agent.prepare,
-  });
+  const outside = { carrier, mailbox, texts: conversations, prepare: agent.prepare };
+  const attempts = openAttempts({ ...core, ...outside, clock, ...limits });
   const passes = openPasses(carrier.keyFor('agent'));
   made.agent = agent;
   made.door = openDoor({ agent, passes, carrier });

@@ -304,7 +304,7 @@ export const stories: Story[] = [
       },
       silent,
     ],
-    outcome: 'left_message',
+    outcome: 'unresolved',
     answeredBy: 'MACHINE',
   },
   // Silence, nonsense, hanging up.
