@@ -12,8 +12,11 @@ export interface Follower {
   nextAt(): Promise<Date | null>;
   /** Begins what is due; what that begins is counted by `busy`. */
   run(): void;
-  /** Whether whatever follows from what has happened so far has happened too. */
-  isSettled(): Promise<boolean>;
+  /**
+   * Whether whatever follows from what has happened so far has happened too; `atEnd`, when the move is over, also what
+   * nothing else waits for.
+   */
+  isSettled(atEnd: boolean): Promise<boolean>;
 }
 
 /** A clock that runs at the ordinary speed, with timers that follow it; in simulation it may be set and moved forward. */
@@ -92,7 +95,7 @@ async function move({ time, timers, work, followers, log }: Parts, to: number): 
   timers.disarm();
   try {
     for (;;) {
-      const settled = await work.settled(followers);
+      const settled = await work.settled(followers, false);
       if (!settled) log(`the clock moves on at ${at(time.read()).toISOString()}, though not all has settled`);
       const next = await earliest(timers, followers);
       if (!next || next.due > to) break;
@@ -100,6 +103,7 @@ async function move({ time, timers, work, followers, log }: Parts, to: number): 
       next.fire();
     }
     time.standAt(to);
+    if (!(await work.settled(followers, true))) log('the clock has moved, though not all has settled');
   } finally {
     time.runFrom(time.read());
     timers.arm();
@@ -227,23 +231,23 @@ class Work {
   }
 
   /** Waits until nothing is under way and every follower says so; false where that takes too long. */
-  async settled(followers: Iterable<Follower>): Promise<boolean> {
+  async settled(followers: Iterable<Follower>, atEnd: boolean): Promise<boolean> {
     const deadline = performance.now() + settleMs;
-    while (!(await this.#isQuiet(followers))) {
+    while (!(await this.#isQuiet(followers, atEnd))) {
       if (performance.now() > deadline) return false;
       await sleep(1);
     }
     return true;
   }
 
-  async #isQuiet(followers: Iterable<Follower>): Promise<boolean> {
+  async #isQuiet(followers: Iterable<Follower>, atEnd: boolean): Promise<boolean> {
     const before = this.#begun;
     // What is done may be about to begin something else: that takes its promises a turn or two.
     for (let turns = 0; turns < 3; turns += 1) {
       await turn();
       if (this.#underWay > 0) return false;
     }
-    for (const follower of followers) if (!(await follower.isSettled())) return false;
+    for (const follower of followers) if (!(await follower.isSettled(atEnd))) return false;
     return this.#underWay === 0 && this.#begun === before;
   }
 }

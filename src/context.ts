@@ -8,6 +8,7 @@ import type { Call } from './domain/call.ts';
 import type { Campaign } from './domain/campaign.ts';
 import type { CampaignRun, Counts } from './domain/campaign-run.ts';
 import type { Contact } from './domain/contact.ts';
+import type { Engagement } from './domain/engagement.ts';
 import type { Patient } from './domain/patient.ts';
 import type { OutboundTask } from './domain/task.ts';
 import type { Delivery } from './domain/subscription.ts';
@@ -17,6 +18,7 @@ import type { ApiKey, PhoneNumber, Scope, Service, UseCase, Workspace } from './
 import type { Importer } from './importer.ts';
 import type { Live } from './live.ts';
 import type { Outcomes } from './outcome.ts';
+import type { Outreach } from './outreach/read.ts';
 import type { Registry } from './registry.ts';
 import type { Schedule } from './schedule.ts';
 import type { Subscriptions } from './subscription.ts';
@@ -40,6 +42,7 @@ export interface Context {
   outcomes: Outcomes;
   triggers: Triggers;
   subscriptions: Subscriptions;
+  outreach: Outreach;
   workspaces: Workspaces;
   importer: Importer;
   recordings: VoicemailRecordings;
@@ -81,6 +84,8 @@ export interface Loaders {
   open: DataLoader<string, ('ACTIVE' | 'UNCERTAIN')[]>;
   /** When a patient was attempted in the last eight days. */
   recent: DataLoader<string, Date[]>;
+  /** What attempts at a patient have come to. */
+  engagement: DataLoader<string, Engagement>;
   workspace: DataLoader<string, Workspace | null>;
   event: DataLoader<string, Event | null>;
   /** All events of an entity, oldest first. */

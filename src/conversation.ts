@@ -1,4 +1,5 @@
 import { sql } from 'kysely';
+import { isStale } from './attempt/circumstances.ts';
 import type { RunningClock } from './clock.ts';
 import type { TextCarrier } from './carrier/text.ts';
 import type { Answer } from './domain/call-progress.ts';
@@ -26,9 +27,6 @@ export interface Tools {
   pace: number;
   log: (line: string, error?: unknown) => void;
 }
-
-/** How old the gate's decision may be when the carrier is asked, in milliseconds. */
-const decisionMs = 5_000;
 
 /** For how long the carrier may keep the question who writes, in seconds. */
 const questionSeconds = 3_600;
@@ -102,10 +100,9 @@ export function openConversations(tools: Tools) {
     const where = { workspaceId: { eq: workspaceId }, id: { eq: contactId } };
     const contact = await world.findOne<Contact>(contacts.table, where);
     if (contact && !isConfirmation && isUnwanted(message, contact)) return notAsked('unwanted');
-    const now = clock.now().getTime();
-    const validSeconds = ((validUntil?.getTime() ?? now) - now) / 1000;
-    if (now - Date.parse(decision?.decidedAt ?? '') > decisionMs || validSeconds < 1)
-      return notAsked('held_up');
+    const now = clock.now();
+    const validSeconds = ((validUntil ?? now).getTime() - now.getTime()) / 1000;
+    if (!decision || isStale(decision, now) || validSeconds < 1) return notAsked('held_up');
     const { phone: to, phoneFrom: from } = conversation;
     return carrier.text({ workspaceId, messageId: message.id, to, from, body, validSeconds });
   }

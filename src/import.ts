@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util';
 import progress from 'cli-progress';
 import { openClock } from './clock.ts';
 import { ConfigError, readConfig, type Config } from './config.ts';
-import { connectRunning, startPostgres } from './embedded/postgres.ts';
+import { reachDatabase } from './embedded/database.ts';
 import { openImporter, type ImportResult } from './importer.ts';
 import { ensureWorkspace } from './provision.ts';
 import { formatOf, readRecords, type ImportFormat } from './records.ts';
@@ -139,20 +139,10 @@ async function beginningOf(path: string): Promise<{ size: number; start: Uint8Ar
   }
 }
 
-/** The configured Postgres, else the embedded one: that of the running program, or one that is started for the import. */
-async function openDatabase({ databaseUrl, dataDir }: Config) {
-  const leave = () => Promise.resolve();
-  if (databaseUrl !== null) return { url: databaseUrl.reveal(), stop: leave };
-  try {
-    return await startPostgres({ dataDir, log: tell });
-  } catch (error) {
-    if (!(error as Error).message.includes('already in use')) throw error;
-    const url = await connectRunning(dataDir);
-    if (url !== null) return { url, stop: leave };
-    const advice = 'but no Postgres answers there. Wait until it has started, stop it, or set DATABASE_URL.';
-    throw new Mistake(`${(error as Error).message}, ${advice}`);
-  }
-}
+const openDatabase = (config: Config) =>
+  reachDatabase(config, tell).catch((error: Error) => {
+    throw new Mistake(error.message);
+  });
 
 async function* counted(path: string, shown: Progress): AsyncGenerator<Uint8Array, void> {
   for await (const chunk of createReadStream(path) as AsyncIterable<Uint8Array>) {

@@ -11,6 +11,7 @@ import type { Campaign } from './domain/campaign.ts';
 import * as runs from './domain/campaign-run.ts';
 import type { CampaignRun, Counts } from './domain/campaign-run.ts';
 import * as contacts from './domain/contact.ts';
+import type { Engagement } from './domain/engagement.ts';
 import type { Event, Table } from './domain/event.ts';
 import * as patients from './domain/patient.ts';
 import { deliveries, type Delivery } from './domain/subscription.ts';
@@ -25,13 +26,17 @@ import {
   type UseCase,
   type Workspace,
 } from './domain/workspace.ts';
+import type { Outreach } from './outreach/read.ts';
 import type { World } from './world.ts';
 
 /** A row as it is now: of two events of a subscription each has its own. */
 const versionOf = ({ id, version }: { id: string; version: number }) => `${id} ${version}`;
 
 /** The loaders of one request; they see its workspace and no other. */
-export function makeLoaders({ world, clock }: { world: World; clock: Clock }, workspaceId: string): Loaders {
+export function makeLoaders(
+  { world, clock, outreach }: { world: World; clock: Clock; outreach: Outreach },
+  workspaceId: string,
+): Loaders {
   const here = { workspaceId: { eq: workspaceId } };
 
   /** One row for each key, by a property that is unique in the workspace. */
@@ -118,6 +123,10 @@ export function makeLoaders({ world, clock }: { world: World; clock: Clock }, wo
         now: clock.now(),
       });
       return patientIds.map((id) => recent.get(id) ?? []);
+    }),
+    engagement: new DataLoader<string, Engagement>(async (patientIds) => {
+      const found = await outreach.engagementsOf(workspaceId, patientIds);
+      return patientIds.map((id) => found.get(id)!);
     }),
     workspace: new DataLoader<string, Workspace | null>(async (ids) => {
       const found = await world.find<Workspace>(workspaces, { id: { in: ids } });

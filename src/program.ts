@@ -18,6 +18,7 @@ import { ensureWorkspace, openWorkspaces } from './provision.ts';
 import { openHooks } from './hooks.ts';
 import { openOutcomes } from './outcome.ts';
 import { openPoster } from './poster.ts';
+import { openOutreach } from './outreach/read.ts';
 import { openRegistry } from './registry.ts';
 import { fillSample, isNightInTheUnitedStates, tenInNewYork } from './sample.ts';
 import { openSchedule } from './schedule.ts';
@@ -146,6 +147,7 @@ async function openCore(opening: Opening) {
     deliveries,
     subscriptions: openSubscriptions({ world, poster, deliveries }),
     importer: openImporter({ world, clock }),
+    outreach: openOutreach({ world }),
     signing,
     recordings: openVoicemailAudio({ world, clock, signing }),
     isEmpty: async (workspaceId: string) => (await world.log({ workspaceId, limit: 1 })).length === 0,

@@ -14,7 +14,7 @@ const allowed: Record<string, string[] | 'anything'> = {
   embedded: [],
   schema: ['domain'],
   resolvers: ['schema', 'domain'],
-  jobs: ['domain', 'campaign', 'delivery', 'trigger', 'withdraw'],
+  jobs: ['domain', 'campaign', 'delivery', 'outreach', 'projection', 'trigger', 'withdraw'],
   poster: [],
   delivery: ['domain', 'clock', 'secret', 'world'],
   subscription: ['domain', 'clock', 'idempotency', 'secret'],
@@ -33,6 +33,8 @@ const allowed: Record<string, string[] | 'anything'> = {
   withdraw: ['domain'],
   registry: ['domain', 'clock', 'idempotency', 'withdraw'],
   campaign: ['domain', 'clock', 'idempotency', 'provision', 'schedule'],
+  outreach: ['domain', 'world'],
+  projection: ['domain', 'world'],
   outcome: ['domain', 'clock', 'schedule', 'withdraw'],
   schedule: ['domain', 'clock', 'idempotency', 'provision', 'registry', 'senders'],
   importer: ['domain', 'clock', 'records', 'withdraw', 'world'],
@@ -50,6 +52,7 @@ const allowed: Record<string, string[] | 'anything'> = {
   sample: ['domain'],
   simulator: ['clock'],
   import: 'anything',
+  rebuild: 'anything',
   program: 'anything',
   main: 'anything',
 };
@@ -96,7 +99,7 @@ test.each(files.filter((file) => file.startsWith('domain/')))('%s is pure', (fil
 
 test('only the entry points and the configuration know of the environment', () => {
   const readers = files.filter((file) => textOf(file).includes('process.env'));
-  expect(readers.toSorted()).toEqual(['import.ts', 'main.ts']);
+  expect(readers.toSorted()).toEqual(['import.ts', 'main.ts', 'rebuild.ts']);
 });
 
 test('nothing reads the clock but the clock', () => {

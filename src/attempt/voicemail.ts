@@ -74,11 +74,11 @@ export function openVoicemails({ world, clock, mailbox }: Tools) {
   /** Asks the vendor, unless the decision has grown old, or the person has said no since: in the meantime others gave it up. */
   async function drop(voicemail: Voicemail): Promise<Answer> {
     if (!mailbox) return unconfigured;
-    if (isStale(voicemail.decision, clock.now())) return tooLate;
     const where = { workspaceId: { eq: voicemail.workspaceId }, id: { eq: voicemail.contactId } };
     const contact = await world.findOne<Contact>(contacts.table, where);
     const attempt = { ...voicemail, channel: 'VOICEMAIL' as const };
-    return contact && contacts.isUnwanted(contact, attempt) ? unwanted : mailbox.drop(voicemail);
+    if (contact && contacts.isUnwanted(contact, attempt)) return unwanted;
+    return isStale(voicemail.decision, clock.now()) ? tooLate : mailbox.drop(voicemail); // last: looking takes its time
   }
 
   /** Records what is news of a voicemail; with its end, the end of the attempt at its number and of its task. */

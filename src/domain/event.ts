@@ -88,6 +88,24 @@ export const positions = defineEntity({
   properties: { name: p.text().primary(), cursor: p.bigint('number') },
 });
 
+/** What is projected from the log: each generation with how far it has read; readers see the one that is live. */
+export const projections = defineEntity({
+  name: 'Projection',
+  tableName: 'projection',
+  properties: {
+    name: p.text().primary(),
+    generation: p.integer().primary(),
+    cursor: p.bigint('number'),
+    isLive: p.boolean(),
+  },
+  indexes: [
+    {
+      name: 'projection_live',
+      expression: 'create unique index projection_live on projection (name) where is_live',
+    },
+  ],
+});
+
 /** How the product came to know: over the API, from a job, a trigger, the agent, the carrier or an import. */
 export type Source = 'api' | 'job' | 'trigger' | 'agent' | 'carrier' | 'import';
 

@@ -17,6 +17,8 @@ import { nextVoicemailSweep, sweepVoicemails } from './sweep-voicemails.ts';
 import { nextTimeOut, timeOutTasks } from './time-out-tasks.ts';
 import type { RunningClock } from '../clock.ts';
 import type { Deliveries } from '../delivery.ts';
+import { outreach } from '../outreach.ts';
+import { follow } from '../projection.ts';
 import type { Stream } from '../stream.ts';
 import type { Triggers } from '../trigger.ts';
 
@@ -94,7 +96,13 @@ const onTheStream: Record<string, (tools: Running, signal: AbortSignal) => Promi
   'enqueue-deliveries': enqueueDeliveries,
   'hang-up-machines': hangUpMachines,
   'stop-ringing': stopRinging,
+  'project-outreach': (tools, signal) => follow(tools, outreach, signal),
 };
+
+/** What follows the log, each with a type of event that it is to have read. */
+type Following = [name: string, type: string];
+const reacting: Following[] = Object.entries(reactions);
+const projecting = outreach.types.map((type): Following => [outreach.name, type]);
 
 /** A clock that is moved ticks as often as the jobs' rules do at most, in milliseconds. */
 const tickMs = 1_000;
@@ -148,14 +156,17 @@ function followClock(tools: Running, begin: () => void): () => void {
       notBefore = clock.now().getTime() + tickMs;
       begin();
     },
-    // What happened has its place in the log, and every reaction to it has been.
-    isSettled: async () => {
+    // What happened has its place in the log, and every reaction to it has been; at the end it is projected, too, of which
+    // nothing that happens on the way knows.
+    isSettled: async (atEnd) => {
+      const followers = atEnd ? [...reacting, ...projecting] : reacting;
       const [state] = await world.query<{ settled: boolean }>(sql`
         select not exists (select from outbox) and not exists (
-          select from unnest(${Object.keys(reactions)}::text[], ${Object.values(reactions)}::text[]) as reaction(name, type)
-          left join log_position p on p.name = reaction.name
+          select from unnest(${followers.map(([name]) => name)}::text[], ${followers.map(([, type]) => type)}::text[]) as follower(name, type)
+          left join (select name, cursor from log_position union all select name, cursor from projection where is_live) p
+            on p.name = follower.name
           join event_log l on l.global_seq > coalesce(p.cursor, 0)
-          join event e on e.workspace_id = l.workspace_id and e.position = l.position and e.type = reaction.type)
+          join event e on e.workspace_id = l.workspace_id and e.position = l.position and e.type = follower.type)
         and not ${isAwaited(cursorOf('match-events'))} and not ${isOwed(cursorOf('enqueue-deliveries'))} as settled`);
       return state!.settled;
     },

@@ -7,6 +7,7 @@ import './conversation.ts';
 import './event.ts';
 import './import.ts';
 import './outcome.ts';
+import './outreach.ts';
 import './patient.ts';
 import './policy.ts';
 import './subscription.ts';

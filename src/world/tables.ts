@@ -7,6 +7,8 @@ import * as conversations from '../domain/conversation.ts';
 import * as events from '../domain/event.ts';
 import * as imports from '../domain/import.ts';
 import * as inbound from '../domain/inbound-message.ts';
+import * as outreach from '../domain/outreach.ts';
+import * as outreachCount from '../domain/outreach-count.ts';
 import * as patients from '../domain/patient.ts';
 import * as tasks from '../domain/task.ts';
 import * as subscriptions from '../domain/subscription.ts';
@@ -22,6 +24,7 @@ export const tables = [
   events.outbox,
   events.log,
   events.positions,
+  events.projections,
   workspaces.table,
   workspaces.apiKeys,
   workspaces.services,
@@ -49,6 +52,8 @@ export const tables = [
   voicemails.table,
   conversations.table,
   conversations.messages,
+  outreach.attempts,
+  outreachCount.counts,
   inbound.table,
   imports.table,
   voicemailAudio.table,

@@ -217,6 +217,7 @@ const campaignInput = (more = '') =>
   `{ name: "x", purpose: OTHER, reason: "x", runAt: "10:00", timeZone: "UTC", audience: {}, ${more} }`;
 const triggerInput = '{ name: "x", kind: WEBHOOK, action: { reason: "x" } }';
 const empty = { edges: [] };
+const ever = 'since: "2020-01-01T00:00:00Z", until: "2040-01-01T00:00:00Z"';
 const notFound = (code = 'NOT_FOUND') => expect.objectContaining({ __typename: 'NotFoundError', code });
 
 /** What is asked with another workspace's names, and the whole of what it may answer. */
@@ -258,6 +259,12 @@ const asked: [document: string, answer: object][] = [
   [
     '{ workspace { name usage { callMinutes } } }',
     { workspace: { name: 'Clinic B', usage: { callMinutes: 0 } } },
+  ],
+  [`{ outreachStats(${ever}, groupBy: ORIGIN) { key attempts } }`, { outreachStats: [] }],
+  [`{ outreachStats(${ever}, groupBy: CAMPAIGN) { key attempts } }`, { outreachStats: [] }],
+  [
+    '{ patients { edges { node { engagement { attempts } } } } }',
+    { patients: { edges: [{ node: { engagement: { attempts: 0 } } }] } },
   ],
   ['{ outboundTask(id: "TASK") { id } }', { outboundTask: null }],
   ['{ outboundTasks { totalCount edges { node { id } } } }', { outboundTasks: { totalCount: 0, ...empty } }],
@@ -456,6 +463,10 @@ test('no key sees or touches anything of another workspace, nor learns that it i
       const { OWNCAMPAIGN, OWNRUN } = await emptyCampaign(app, key);
       const { trigger: own } = await write(app, { kind: 'WEBHOOK' }, key);
       const OWNTRIGGER: string = own.id;
+      await eventually(async () => {
+        const told = await app.ask(`{ outreachStats(${ever}, groupBy: ORIGIN) { key attempts } }`);
+        return told.data.outreachStats.length > 0; // there is something to be seen
+      });
       const before = await app.world.query(sql`select * from event order by position`);
       const fill = (document: string, names: Things) =>
         Object.entries({ ...names, OWN, OWNCAMPAIGN, OWNRUN, OWNAUDIO, OWNCASE, OWNTRIGGER }).reduce(

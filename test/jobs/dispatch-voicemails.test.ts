@@ -1,5 +1,5 @@
 /** Voicemails of tasks, with a vendor that does nothing but what a test tells it. */
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { openAttempts } from '../../src/attempt.ts';
 import { newId } from '../../src/clock.ts';
 import * as contacts from '../../src/domain/contact.ts';
@@ -197,7 +197,10 @@ test('where the process dies before the vendor is asked or before its answer is 
         const taskId = await wanted();
         const attempt = await claim();
         answer(() => new Promise(() => {})); // taken, and the answer never comes
-        if (reached) void attempt();
+        if (reached) {
+          void attempt();
+          await vi.waitFor(() => expect(asked).toHaveLength(before + 1));
+        }
         clock.advance(14_999);
         expect(await sweep()).toBe(0);
         expect(await nextSweep()).toEqual(new Date(clock.now().getTime() + 1));

@@ -1,0 +1,122 @@
+/**
+ * How fast `outreachStats` answers over a million events, and how fast the projection reads them.
+ *
+ *   npm run bench:outreach-stats -- [EVENTS]      1,000,000 by default; DATABASE_URL, else a Postgres of its own
+ *
+ * Calls of one workspace over a year, five events each: three services, 50 campaigns, 200 tags (up to two a call), 20,000
+ * patients. The log is written with plain inserts, then read as the program reads it.
+ */
+import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { sql } from 'kysely';
+import { groups } from '../src/domain/outreach-count.ts';
+import { startPostgres } from '../src/embedded/postgres.ts';
+import { outreach } from '../src/outreach.ts';
+import { openOutreach } from '../src/outreach/read.ts';
+import { rebuild } from '../src/projection.ts';
+import { openWorld, type World } from '../src/world.ts';
+
+const workspaceId = '00000000-0000-7000-8000-00000000aaaa';
+const callsOf = (events: number) => Math.floor(events / 5);
+const say = (line: string) => process.stdout.write(`${line}\n`);
+const day = 86_400_000;
+const begin = Date.parse('2025-01-01T00:00:00Z');
+
+/** A uuid made of a number, and what kind of thing has it. */
+const id = (kind: number, number: string) =>
+  `(lpad('${kind}', 8, '0') || '-0000-7000-8000-' || lpad(to_hex(${number}), 12, '0'))::uuid`;
+
+/** Writes calls from one number to another: 45 in 100 are answered, as the simulated people do it. */
+async function write(world: World, from: number, to: number, all: number): Promise<void> {
+  const spread = (365 * 86_400) / all;
+  await world.query(sql`
+    with call as (
+      select n, ${sql.raw(id(1, 'n'))} as entity, ${sql.raw(id(2, '(n::int8 * 7919) % 20000'))} as patient, hashint4(n) as h,
+        timestamptz '2025-01-01' + n * ${spread}::float8 * interval '1 second' as at
+      from generate_series(${from}::int, ${to}::int) n),
+    told as (
+      select call.*, version, case version
+        when 1 then 'outbound.initiated' when 2 then 'call.accepted' when 3 then 'call.ringing'
+        when 4 then case when abs(h) % 100 < 60 then 'call.answered' else 'call.context_ready' end
+        else case when abs(h) % 100 < 60 then 'call.completed' when abs(h) % 100 < 85 then 'call.no_answer'
+          when abs(h) % 100 < 95 then 'call.busy' else 'call.failed' end end as type
+      from call, generate_series(1, 5) version),
+    added as (
+      insert into event (workspace_id, id, entity_type, entity_id, version, type, data, data_hash, patient_id, source, actor,
+        confidence, effective_at, recorded_at)
+      select ${workspaceId}, ${sql.raw(id(3, 'n::int8 * 8 + version'))}, 'CALL', entity, version, type,
+        case version when 1 then jsonb_build_object('origin', (array['API', 'TASK', 'CAMPAIGN'])[1 + abs(h) % 3],
+          'purpose', (array['BILLING', 'SCHEDULING', 'OTHER'])[1 + abs(h / 7) % 3],
+          'campaignId', ${sql.raw(id(4, 'abs(h) % 50'))}, 'serviceId', ${sql.raw(id(5, 'abs(h) % 3'))},
+          'tags', jsonb_build_array('tag ' || abs(h) % 200, 'tag ' || abs(h / 13) % 200),
+          'decision', jsonb_build_object('localTime', to_char(at at time zone 'America/New_York', 'YYYY-MM-DD"T"HH24:MI:SS')))
+        when 5 then jsonb_build_object('durationSeconds', 30, 'answeredBy', case when abs(h) % 100 < 45 then 'HUMAN' else 'MACHINE' end)
+        else '{}' end,
+        '', patient, 'job', 'bench', 1, at + version * interval '5 seconds', at
+      from told order by n, version returning position)
+    insert into event_log (global_seq, workspace_id, position, hash)
+    select (select coalesce(max(global_seq), 0) from event_log) + row_number() over (order by position), ${workspaceId}, position, ''
+    from added`);
+}
+
+async function timed<T>(work: () => Promise<T>): Promise<{ result: T; ms: number }> {
+  const began = performance.now();
+  const result = await work();
+  return { result, ms: performance.now() - began };
+}
+
+async function measure(world: World, events: number): Promise<void> {
+  const calls = callsOf(events);
+  for (let from = 0; from < calls; from += 10_000)
+    await write(world, from, Math.min(calls, from + 10_000) - 1, calls);
+  await world.query(sql`analyze`);
+  const { ms } = await timed(() => rebuild(world, outreach));
+  const [rows] = await world.query<{ attempts: number; counts: number }>(
+    sql`select (select count(*)::int from outreach_attempt) as attempts, (select count(*)::int from outreach_count) as counts`,
+  );
+  say(`${calls * 5} events read in ${(ms / 1000).toFixed(1)} s, ${Math.round((calls * 5000) / ms)} a second`);
+  say(`${rows!.attempts} attempts, ${rows!.counts} counts`);
+  await world.query(sql`analyze`);
+  const { statsOf, engagementsOf } = openOutreach({ world });
+  const spans = {
+    'the year': [begin, begin + 366 * day],
+    'a year to the millisecond': [begin + 1_234_567, begin + 365 * day - 7_654_321],
+    'thirty days': [begin + 100 * day + 4_321, begin + 130 * day + 9_876],
+  } as const;
+  say('outreachStats, milliseconds, median and slowest of 15:');
+  for (const [name, [since, until]] of Object.entries(spans))
+    for (const group of groups) {
+      const times: number[] = [];
+      let keys = 0;
+      for (let run = 0; run < 15; run += 1) {
+        const asked = { workspaceId, since: new Date(since), until: new Date(until), group };
+        const { result, ms: took } = await timed(() => statsOf(asked));
+        keys = result.length;
+        times.push(took);
+      }
+      times.sort((a, b) => a - b);
+      say(`  ${name}, by ${group}: ${times[7]!.toFixed(1)}, ${times.at(-1)!.toFixed(1)} (${keys} keys)`);
+    }
+  const patients = await world.query<{ id: string }>(
+    sql`select distinct patient_id as id from outreach_attempt limit 100`,
+  );
+  const ids = patients.map(({ id }) => id);
+  await engagementsOf(workspaceId, ids);
+  const page = await timed(() => engagementsOf(workspaceId, ids));
+  say(`engagement of ${page.result.size} patients: ${page.ms.toFixed(1)} ms`);
+}
+
+const dataDir = mkdtempSync(join(tmpdir(), 'callwell-bench-'));
+const own = process.env['DATABASE_URL'] ? null : await startPostgres({ dataDir, log: () => {} });
+const world = await openWorld({ databaseUrl: own?.url ?? process.env['DATABASE_URL']! });
+try {
+  await world.migrate();
+  await measure(world, Number(process.argv[2] ?? 1_000_000));
+} finally {
+  await world.close();
+  const place = own ? realpathSync(join(dataDir, 'postgres')) : dataDir; // of root's it is elsewhere
+  await own?.stop();
+  rmSync(place, { recursive: true, force: true });
+  rmSync(dataDir, { recursive: true, force: true });
+}
