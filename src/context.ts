@@ -40,9 +40,9 @@ export interface Context {
   schedule: Schedule;
   campaigns: Campaigns;
   outcomes: Outcomes;
+  outreach: Outreach;
   triggers: Triggers;
   subscriptions: Subscriptions;
-  outreach: Outreach;
   workspaces: Workspaces;
   importer: Importer;
   recordings: VoicemailRecordings;

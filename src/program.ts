@@ -17,8 +17,8 @@ import { openMetrics } from './metrics.ts';
 import { ensureWorkspace, openWorkspaces } from './provision.ts';
 import { openHooks } from './hooks.ts';
 import { openOutcomes } from './outcome.ts';
-import { openPoster } from './poster.ts';
 import { openOutreach } from './outreach/read.ts';
+import { openPoster } from './poster.ts';
 import { openRegistry } from './registry.ts';
 import { fillSample, isNightInTheUnitedStates, tenInNewYork } from './sample.ts';
 import { openSchedule } from './schedule.ts';
@@ -143,11 +143,11 @@ async function openCore(opening: Opening) {
       callsPerSecond: config.carrier.callsPerSecond,
     }),
     outcomes: openOutcomes({ world }),
+    outreach: openOutreach({ world }),
     triggers,
     deliveries,
     subscriptions: openSubscriptions({ world, poster, deliveries }),
     importer: openImporter({ world, clock }),
-    outreach: openOutreach({ world }),
     signing,
     recordings: openVoicemailAudio({ world, clock, signing }),
     isEmpty: async (workspaceId: string) => (await world.log({ workspaceId, limit: 1 })).length === 0,

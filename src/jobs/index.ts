@@ -16,9 +16,9 @@ import { nextSweep, sweepCalls, type Sweep } from './sweep-calls.ts';
 import { nextVoicemailSweep, sweepVoicemails } from './sweep-voicemails.ts';
 import { nextTimeOut, timeOutTasks } from './time-out-tasks.ts';
 import type { RunningClock } from '../clock.ts';
-import type { Deliveries } from '../delivery.ts';
 import { outreach } from '../outreach.ts';
 import { follow } from '../projection.ts';
+import type { Deliveries } from '../delivery.ts';
 import type { Stream } from '../stream.ts';
 import type { Triggers } from '../trigger.ts';
 
