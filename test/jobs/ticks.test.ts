@@ -62,7 +62,16 @@ const deaf = (): Stream => {
 /** What jobs need for tasks alone. */
 type ForTasks = Pick<
   JobTools,
-  'world' | 'carrier' | 'attempts' | 'clock' | 'stream' | 'pace' | 'log' | 'triggers' | 'deliveries'
+  | 'world'
+  | 'carrier'
+  | 'attempts'
+  | 'clock'
+  | 'stream'
+  | 'pace'
+  | 'log'
+  | 'triggers'
+  | 'deliveries'
+  | 'conversations'
 >;
 
 /** What a replica's jobs run with, by a clock that runs: as much of it as tasks need. */
@@ -74,7 +83,20 @@ function toolsOf(world: World, { carrier }: Clinic): ForTasks {
   const triggers = openTriggers({ world, clock, log });
   const poster = openPoster({ allowPrivate: false });
   const deliveries = openDeliveries({ world, poster, clock, log });
-  return { world, carrier, attempts, clock, triggers, deliveries, stream: deaf(), pace: 1, log };
+  // Nobody is texted here.
+  const conversations = { settle: () => Promise.resolve(0) } as unknown as JobTools['conversations'];
+  return {
+    world,
+    carrier,
+    attempts,
+    clock,
+    conversations,
+    triggers,
+    deliveries,
+    stream: deaf(),
+    pace: 1,
+    log,
+  };
 }
 
 /** Waits until so many were dialled. */
