@@ -185,7 +185,7 @@ test('every other field of a task is taken at its limits and refused beyond them
         [{ window: { closesAt: time } }, invalid('window.closesAt')],
       ]),
       ...each('channel', ['VOICE', null], taken),
-      ...each('channel', ['TEXT', 'VOICEMAIL'], invalid('channel')),
+      ...each('channel', ['TEXT', 'VOICEMAIL'], notFound('NO_NUMBER_AVAILABLE', null)),
       ...each('phone', ['+12135550100', null, '+1'], taken),
       ...each(
         'phone',
@@ -300,7 +300,7 @@ test('a value of the wrong kind in a task is an error of the request', () =>
     }
   }, still));
 
-test('an unknown type in cancelOn is refused with the nearest one, and another channel with what to give', () =>
+test('an unknown type in cancelOn is refused with the nearest one, and a channel without a sender with what to set up', () =>
   withApp(async (app) => {
     await setUp(app, ours);
     const patientId = await addPatient(app, '+12125550100');
@@ -312,7 +312,8 @@ test('an unknown type in cancelOn is refused with the nearest one, and another c
     expect(await messageOf({ cancelOn: ['lab.result_recieved'] })).toContain(
       'nearest is lab.result_received.',
     );
-    expect(await messageOf({ channel: 'TEXT' })).toContain('give VOICE');
+    expect(await messageOf({ channel: 'TEXT' })).toContain('text: true');
+    expect(await messageOf({ channel: 'VOICEMAIL' })).toContain('recording named default');
     const began = performance.now();
     await tried(app, { patientId, cancelOn: ['a'.repeat(200_000)] });
     expect(performance.now() - began).toBeLessThan(1_000); // an endless name must not hold up everybody else
@@ -406,7 +407,9 @@ test('what is set up wrong is refused when the task is scheduled, not when it is
     await app.ask(
       `mutation { registerPhoneNumber(input: { phone: "+14155550148", voice: false, text: true }) { __typename } }`,
     );
-    expect(await ask()).toEqual(noNumber);
+    expect(await ask({ channel: 'VOICE' })).toEqual(noNumber);
+    expect(await ask()).toEqual(taken); // by text
+    await app.world.query(sql`delete from phone_number`);
     await app.ask(`mutation { registerPhoneNumber(input: { phone: "${ours}" }) { __typename } }`);
     await app.world.query(sql`update phone_number set active = false where phone = ${ours}`);
     expect(await ask()).toEqual(noNumber);
