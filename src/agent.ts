@@ -5,12 +5,14 @@ import type { Passing } from './agent/pass.ts';
 import { readFrame, type ToRelay } from './agent/relay.ts';
 import { byAgent, noConduct, openReports, unresolved } from './agent/report.ts';
 import { Conversation } from './agent/session.ts';
+import { replyTo } from './agent/text.ts';
 import type { RunningClock } from './clock.ts';
 import { assemble, briefFor, localTime } from './domain/agent-context.ts';
 import type { Brief } from './domain/agent-dialogue.ts';
 import * as calls from './domain/call.ts';
 import type { Call, CallContext } from './domain/call.ts';
 import type { Turn } from './domain/call-fact.ts';
+import type { Conversation as TextConversation } from './domain/conversation.ts';
 import { prepare as prepareCall } from './domain/call-progress.ts';
 import type { Outcomes } from './outcome.ts';
 import type { World } from './world.ts';
@@ -206,7 +208,16 @@ export function openAgent(tools: Tools) {
     for (const { socket } of open) socket.close(1001, 'Going away');
   }
 
-  return { prepare, expect, admit, converse, dropped, close };
+  return {
+    prepare,
+    expect,
+    admit,
+    converse,
+    dropped,
+    close,
+    /** What it answers to the newest text of a conversation; null: nothing. */
+    replyTo: (conversation: TextConversation) => replyTo(world, conversation, clock.now()),
+  };
 }
 
 /** Who speaks on our calls. */

@@ -64,7 +64,18 @@ export function openConversations(tools: Tools) {
 
   /** Says something in an open conversation. What answers the person within an hour is not held back by time or caps. */
   async function sendMessage(conversationId: string, body: string, by: By): Promise<Conversation> {
-    return answered(await ask(await outbox.send(conversationId, body, by), by));
+    const intended = await outbox.send({ conversationId, body, answers: null }, by);
+    return answered(await ask(intended!, by));
+  }
+
+  /** Answers what the person wrote, unless somebody has done so: `answers` is the conversation's version with it. */
+  async function answer(
+    conversationId: string,
+    reply: { body: string; answers: number },
+    by: By,
+  ): Promise<void> {
+    const intended = await outbox.send({ conversationId, ...reply }, by);
+    if (intended) await ask(intended, by);
   }
 
   /** Closes a conversation; what the person writes after that begins another one. Refuses NOT_FOUND, ILLEGAL_TRANSITION. */
@@ -155,6 +166,7 @@ export function openConversations(tools: Tools) {
   return {
     startConversation,
     sendMessage,
+    answer,
     closeConversation,
     ask,
     told,

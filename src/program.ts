@@ -238,7 +238,7 @@ async function openOutside(opening: Outside) {
   opened(() => Promise.resolve(following.abort()));
   await core.live.start(following.signal);
   if (config.role !== 'api')
-    opened(startJobs({ ...core, carrier, attempts, conversations, clock, log, pace }));
+    opened(startJobs({ ...core, carrier, attempts, conversations, agent, clock, log, pace }));
   return {
     url: server.url,
     attempts,

@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import { openAttempts, recentAttempts } from '../attempt/circumstances.ts';
 import type { ContactDecision, Purpose } from '../domain/consent.ts';
 import type { Contact } from '../domain/contact.ts';
@@ -158,8 +159,14 @@ export function openOutbox({ world }: { world: World }) {
     return intendText(tx, { id, beginning }, { ...allowed, path: ['input', 'opening'] }, by);
   }
 
-  /** Records one more message of ours in an open conversation, or refuses. */
-  async function send(conversationId: string, body: string, by: By): Promise<Intended> {
+  /**
+   * Records one more message of ours in an open conversation, or refuses. `answers`: the conversation's version that it
+   * answers; null when somebody has written since.
+   */
+  async function send(
+    { conversationId, body, answers }: { conversationId: string; body: string; answers: number | null },
+    by: By,
+  ): Promise<Intended | null> {
     const here = { workspaceId: { eq: by.workspaceId } };
     const known = await world.findOne<Conversation>(conversations.table, {
       ...here,
@@ -173,6 +180,7 @@ export function openOutbox({ world }: { world: World }) {
       const conversation = await tx.lock(conversations, { ...here, id: { eq: known.id } });
       if (!contact || !patient || !conversation)
         throw new Error(`conversation ${known.id} has lost its rows`);
+      if (answers !== null && (await isAnswered(tx, conversation, answers))) return null;
       mustBeActive(conversation); // before the gate, which would only name the opt-out that has closed it
       const { phone, purpose } = conversation;
       const isReply = isReplyAt(conversation, by.now);
@@ -186,6 +194,12 @@ export function openOutbox({ world }: { world: World }) {
 
   return { replay, start, send };
 }
+
+const isAnswered = async (tx: Transaction, { workspaceId, id }: Conversation, since: number) =>
+  (
+    await tx.query(sql`select from message where workspace_id = ${workspaceId} and conversation_id = ${id}
+      and position > ${since} limit 1`)
+  ).length > 0;
 
 const lockPatient = async (tx: Transaction, { workspaceId, id }: Patient): Promise<Patient> =>
   (await tx.lock(patients, { workspaceId: { eq: workspaceId }, id: { eq: id } }))!;

@@ -1,9 +1,11 @@
 import { sql } from 'kysely';
 import schedule from 'node-schedule';
 import type { Campaigns } from '../campaign.ts';
+import type { Agent } from '../agent.ts';
 import type { Conversations } from '../conversation.ts';
 import { followRuns, nextFollow } from './follow-runs.ts';
 import { nextCampaign, runCampaigns } from './run-campaigns.ts';
+import { answering, answerTexts } from './answer-texts.ts';
 import { hangUpMachines, reactions, stopRinging } from './end-calls.ts';
 import { relayEvents } from './relay-events.ts';
 import { openDispatcher, type Dispatcher } from './dispatch-tasks.ts';
@@ -19,6 +21,7 @@ import type { RunningClock } from '../clock.ts';
 import { outreach } from '../outreach.ts';
 import { follow } from '../projection.ts';
 import type { Deliveries } from '../delivery.ts';
+import type { Schedule } from '../schedule.ts';
 import type { Stream } from '../stream.ts';
 import type { Triggers } from '../trigger.ts';
 
@@ -28,6 +31,8 @@ export interface JobTools extends Sweep {
   triggers: Triggers;
   deliveries: Deliveries;
   conversations: Conversations;
+  agent: Pick<Agent, 'replyTo'>;
+  schedule: Schedule;
   stream: Stream;
   clock: RunningClock;
 }
@@ -96,12 +101,13 @@ const onTheStream: Record<string, (tools: Running, signal: AbortSignal) => Promi
   'enqueue-deliveries': enqueueDeliveries,
   'hang-up-machines': hangUpMachines,
   'stop-ringing': stopRinging,
+  'answer-texts': answerTexts,
   'project-outreach': (tools, signal) => follow(tools, outreach, signal),
 };
 
 /** What follows the log, each with a type of event that it is to have read. */
 type Following = [name: string, type: string];
-const reacting: Following[] = Object.entries(reactions);
+const reacting: Following[] = Object.entries({ ...reactions, ...answering });
 const projecting = outreach.types.map((type): Following => [outreach.name, type]);
 
 /** A clock that is moved ticks as often as the jobs' rules do at most, in milliseconds. */

@@ -29,7 +29,10 @@ const StartConversationInput = builder.inputType('StartConversationInput', {
     }),
     reason: t.string({ required: true, description: '1-256 characters; never sent.' }),
     purpose: t.field({ type: Purpose, description: 'Left out: OTHER.' }),
-    instruction: t.string({ description: 'At most 2,000 characters, for whoever answers; never sent.' }),
+    instruction: t.string({
+      description:
+        'At most 2,000 characters, never sent: what the agent is to achieve. It answers the person then, until somebody writes with sendMessage.',
+    }),
     opening: t.string({
       description:
         'At most 1,600 characters, with who writes and how to opt out, which are added where they are missing. Left out: that there is a message, and from whom.',
