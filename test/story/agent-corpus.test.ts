@@ -8,7 +8,7 @@ const all = () => (played ??= playAll(stories));
 
 test.each(stories.map((story, index) => [story.name, story, index] as const))(
   'a person who %s',
-  { timeout: 90_000 },
+  { timeout: 240_000 },
   async (_name, story, index) => {
     const { calls, tasks } = await all();
     const call = calls[index];
@@ -26,7 +26,7 @@ test.each(stories.map((story, index) => [story.name, story, index] as const))(
   },
 );
 
-test('nobody hears a health detail before name and birth date agree', { timeout: 90_000 }, async () => {
+test('nobody hears a health detail before name and birth date agree', { timeout: 240_000 }, async () => {
   const { calls } = await all();
   expect(calls.length).toBeGreaterThanOrEqual(60);
   let told = 0;
@@ -47,7 +47,7 @@ test('nobody hears a health detail before name and birth date agree', { timeout:
   expect(told).toBeGreaterThan(10);
 });
 
-test('everybody hears first that an AI calls, and how to be left alone', { timeout: 90_000 }, async () => {
+test('everybody hears first that an AI calls, and how to be left alone', { timeout: 240_000 }, async () => {
   const { calls } = await all();
   for (const { transcript } of calls) {
     const first = transcript.find(({ speaker }: { speaker: string }) => speaker === 'agent')?.text as

@@ -77,7 +77,7 @@ async function talkWithAll() {
 
 test(
   'two hundred people are greeted at once, each at once, by an agent that was ready before',
-  { timeout: 120_000 },
+  { timeout: 240_000 },
   async () => {
     const { placed, most, greeted } = await talkWithAll();
     const p95 = percentile(greeted, 0.95);

@@ -163,7 +163,7 @@ const stories: Story[] = [
   }),
 ];
 
-test('whatever the model does, each call ends with the right outcome', { timeout: 90_000 }, async () => {
+test('whatever the model does, each call ends with the right outcome', { timeout: 240_000 }, async () => {
   const model = await openModel((thought, pen) => {
     const part = parts[thought.part.replace(/^confirms-.*/, 'confirms')];
     return part?.(pen, thought);

@@ -324,5 +324,5 @@ test(
       for (const kind of [campaigns, runs, tasks, calls, contacts, patients])
         await expectFolds(world, kind as unknown as Kind<Row, Fact>);
     }),
-  120_000,
+  300_000,
 );

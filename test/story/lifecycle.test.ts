@@ -13,7 +13,7 @@ import { eventually } from '../support/eventually.ts';
 import { ask, isOver, placeCall, testKey, type Answer } from '../support/program.ts';
 
 const main = join(import.meta.dirname, '../../src/main.ts');
-const timeout = 120_000;
+const timeout = 240_000;
 
 /** A start of the program, with what it has said so far. */
 interface Start {

@@ -197,5 +197,5 @@ test.concurrent.each([
       },
       { CLOCK_START: start, SOURCE_NUMBER_CALLS_PER_MINUTE: '1000', SIM_CPS: '500', CARRIER_CPS: '500' },
     ),
-  120_000,
+  300_000,
 );
