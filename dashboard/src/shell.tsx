@@ -1,0 +1,62 @@
+import { Suspense, type ReactNode } from 'react';
+import { Link, Route, Switch, useLocation } from 'wouter';
+import { useQuery } from 'urql';
+import { Board } from './board/board.tsx';
+import { LiveStatus } from './live/status.tsx';
+import { useSession } from './live/session.tsx';
+import { WorkspaceDocument } from './operations.ts';
+import { ThemeSwitch } from './ui/theme.tsx';
+import { Button, Empty, Loading } from './ui/parts.tsx';
+
+const views: { path: string; label: string; view: () => ReactNode }[] = [
+  { path: '/', label: 'Live board', view: Board },
+];
+
+/** The frame around every view. */
+export function Shell() {
+  const { signOut } = useSession();
+  const [{ data }] = useQuery({ query: WorkspaceDocument });
+  return (
+    <div className="shell">
+      <a className="skip" href="#view">
+        Skip to the view
+      </a>
+      <header className="bar">
+        <p className="brand">Callwell</p>
+        <p className="workspace">{data?.workspace.name}</p>
+        <LiveStatus />
+        <ThemeSwitch />
+        <Button look="quiet" onPress={signOut}>
+          Sign out
+        </Button>
+      </header>
+      <nav aria-label="Views" className="views">
+        {views.map(({ path, label }) => (
+          <ViewLink key={path} path={path} label={label} />
+        ))}
+      </nav>
+      <main id="view" tabIndex={-1}>
+        <Suspense fallback={<Loading what="the view" />}>
+          <Switch>
+            {views.map(({ path, view }) => (
+              <Route key={path} path={path} component={view} />
+            ))}
+            <Route>
+              <Empty title="There is no such view." />
+            </Route>
+          </Switch>
+        </Suspense>
+      </main>
+    </div>
+  );
+}
+
+function ViewLink({ path, label }: { path: string; label: string }) {
+  const [location] = useLocation();
+  const isHere = path === '/' ? location === '/' : location.startsWith(path);
+  return (
+    <Link href={path} aria-current={isHere ? 'page' : undefined}>
+      {label}
+    </Link>
+  );
+}
