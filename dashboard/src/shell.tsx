@@ -1,6 +1,9 @@
 import { Suspense, type ReactNode } from 'react';
 import { Link, Route, Switch, useLocation } from 'wouter';
 import { useQuery } from 'urql';
+import { Call } from './call/call.tsx';
+import { Patient } from './patient/patient.tsx';
+import { Patients } from './patient/patients.tsx';
 import { Board } from './board/board.tsx';
 import { LiveStatus } from './live/status.tsx';
 import { useSession } from './live/session.tsx';
@@ -8,8 +11,10 @@ import { WorkspaceDocument } from './operations.ts';
 import { ThemeSwitch } from './ui/theme.tsx';
 import { Button, Empty, Loading } from './ui/parts.tsx';
 
+/** The views that can be gone to. */
 const views: { path: string; label: string; view: () => ReactNode }[] = [
   { path: '/', label: 'Live board', view: Board },
+  { path: '/patients', label: 'Patients', view: Patients },
 ];
 
 /** The frame around every view. */
@@ -41,6 +46,8 @@ export function Shell() {
             {views.map(({ path, view }) => (
               <Route key={path} path={path} component={view} />
             ))}
+            <Route path="/patients/:id" component={Patient} />
+            <Route path="/calls/:id" component={Call} />
             <Route>
               <Empty title="There is no such view." />
             </Route>
