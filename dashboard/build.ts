@@ -41,6 +41,7 @@ async function build(): Promise<void> {
       outDir: dist,
       emptyOutDir: true,
       assetsInlineLimit: 0,
+      chunkSizeWarningLimit: 600,
       target: 'es2022',
       modulePreload: { polyfill: false },
     },

@@ -4,6 +4,7 @@ import { App } from './app.tsx';
 import './styles/base.css';
 import './styles/layout.css';
 import './styles/parts.css';
+import './styles/charts.css';
 
 createRoot(document.querySelector('#root')!).render(
   <StrictMode>

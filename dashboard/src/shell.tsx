@@ -1,6 +1,8 @@
 import { Suspense, type ReactNode } from 'react';
 import { Link, Route, Switch, useLocation } from 'wouter';
 import { useQuery } from 'urql';
+import { Campaign } from './campaign/campaign.tsx';
+import { Campaigns } from './campaign/campaigns.tsx';
 import { Call } from './call/call.tsx';
 import { Patient } from './patient/patient.tsx';
 import { Patients } from './patient/patients.tsx';
@@ -15,6 +17,7 @@ import { Button, Empty, Loading } from './ui/parts.tsx';
 const views: { path: string; label: string; view: () => ReactNode }[] = [
   { path: '/', label: 'Live board', view: Board },
   { path: '/patients', label: 'Patients', view: Patients },
+  { path: '/campaigns', label: 'Campaigns', view: Campaigns },
 ];
 
 /** The frame around every view. */
@@ -47,6 +50,7 @@ export function Shell() {
               <Route key={path} path={path} component={view} />
             ))}
             <Route path="/patients/:id" component={Patient} />
+            <Route path="/campaigns/:id" component={Campaign} />
             <Route path="/calls/:id" component={Call} />
             <Route>
               <Empty title="There is no such view." />

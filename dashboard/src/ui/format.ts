@@ -61,8 +61,11 @@ export const countOf = (count: number): string => count.toLocaleString('en-US');
 export const shareOf = (part: number, whole: number): string =>
   whole === 0 ? 'none' : `${Math.round((part / whole) * 100)} %`;
 
-/** Words of a name that machines use: NO_ANSWER and carrier_rejected. */
+/** Words of a name that machines use: NO_ANSWER, carrier_rejected, birthDate. */
 export function wordsOf(name: string): string {
-  const plain = name.replaceAll(/[_.]/g, ' ').toLowerCase();
+  const plain = name
+    .replaceAll(/[_.]/g, ' ')
+    .replaceAll(/([a-z])([A-Z])/g, '$1 $2')
+    .toLowerCase();
   return plain.charAt(0).toUpperCase() + plain.slice(1);
 }
