@@ -1,4 +1,4 @@
-import { Suspense, type ReactNode } from 'react';
+import { lazy, Suspense, type ComponentType } from 'react';
 import { Link, Route, Switch, useLocation } from 'wouter';
 import { useQuery } from 'urql';
 import { Campaign } from './campaign/campaign.tsx';
@@ -14,10 +14,21 @@ import { ThemeSwitch } from './ui/theme.tsx';
 import { Button, Empty, Loading } from './ui/parts.tsx';
 
 /** The views that can be gone to. */
-const views: { path: string; label: string; view: () => ReactNode }[] = [
+const Voicemails = lazy(() =>
+  import('./voicemail/voicemails.tsx').then(({ Voicemails: view }) => ({ default: view })),
+);
+const Numbers = lazy(() =>
+  import('./workspace/numbers.tsx').then(({ Numbers: view }) => ({ default: view })),
+);
+const Keys = lazy(() => import('./workspace/keys.tsx').then(({ Keys: view }) => ({ default: view })));
+
+const views: { path: string; label: string; view: ComponentType }[] = [
   { path: '/', label: 'Live board', view: Board },
   { path: '/patients', label: 'Patients', view: Patients },
   { path: '/campaigns', label: 'Campaigns', view: Campaigns },
+  { path: '/voicemails', label: 'Voicemails', view: Voicemails },
+  { path: '/numbers', label: 'Numbers', view: Numbers },
+  { path: '/keys', label: 'Keys', view: Keys },
 ];
 
 /** The frame around every view. */

@@ -13,12 +13,10 @@ export function Runs({ runs }: { runs: RunCountsFragment[] }) {
       </Panel>
     );
   }
-  const columns = runs
-    .toReversed()
-    .map((run) => ({
-      label: run.date.slice(5),
-      ...Object.fromEntries(states.map(({ key }) => [key, run[key]])),
-    }));
+  const columns = runs.toReversed().map((run) => ({
+    label: run.date.slice(5),
+    ...Object.fromEntries(states.map(({ key }) => [key, run[key]])),
+  }));
   return (
     <Panel title="Days compared" note="The last two weeks at the most">
       <div className="body">
