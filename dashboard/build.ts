@@ -41,7 +41,7 @@ async function build(): Promise<void> {
       outDir: dist,
       emptyOutDir: true,
       assetsInlineLimit: 0,
-      chunkSizeWarningLimit: 600,
+      chunkSizeWarningLimit: 1_000,
       target: 'es2022',
       modulePreload: { polyfill: false },
     },

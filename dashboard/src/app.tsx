@@ -19,6 +19,7 @@ export function App() {
       setRefused(why === 'refused');
       setKey(null);
     });
+    // oxlint-disable-next-line react/set-state-in-effect -- what is open is closed with the page, so an effect opens it
     setSession(opened);
     return () => {
       setSession(null);

@@ -15,7 +15,7 @@ export function SignIn({ isRefused, onEnter }: { isRefused: boolean; onEnter: (k
         <p className="brand">Callwell</p>
         <h1>Sign in</h1>
         {isRefused ? <Problem message="This key is not known here, or was revoked." /> : null}
-        <TextField type="password" value={key} onChange={setKey} autoFocus isRequired name="key">
+        <TextField type="password" value={key} onChange={setKey} isRequired name="key">
           <Label>API key</Label>
           <Input autoComplete="off" spellCheck="false" />
         </TextField>

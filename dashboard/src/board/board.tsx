@@ -68,7 +68,7 @@ function CallList({ calls, label, children }: { calls: BoardCall[]; label: strin
       items={calls}
       rowHeight={60}
       keyOf={({ id }) => id}
-      row={(call) => <CallRow call={call} />}
+      renderRow={(call) => <CallRow call={call} />}
     />
   );
 }
@@ -108,7 +108,7 @@ function TaskList({ tasks }: { tasks: BoardTask[] }) {
       items={tasks}
       rowHeight={60}
       keyOf={({ id }) => id}
-      row={(task) => <TaskRow task={task} />}
+      renderRow={(task) => <TaskRow task={task} />}
     />
   );
 }

@@ -1,7 +1,5 @@
-import { useEffect, useState } from 'react';
-import { useQuery } from 'urql';
-import { now } from '../live/clock.ts';
-import { useChanges } from '../live/session.tsx';
+import { useNow } from '../live/clock.ts';
+import { useLive } from '../live/use-live.ts';
 import { QueueDocument, type QueueQuery } from '../operations.ts';
 import { countOf } from '../ui/format.ts';
 import { Problem } from '../ui/parts.tsx';
@@ -18,21 +16,18 @@ const levels = [
   { key: 'All', label: 'Low, 6-10' },
 ] as const;
 
-/** The next full ten seconds, so that what is asked again soon is asked with the same words. */
-const variablesAt = (at: number) => {
-  const from = (ms: number) => new Date(Math.ceil(at / 10_000) * 10_000 + ms).toISOString();
-  return { now: from(0), soon: from(900_000), hour: from(3_600_000), day: from(86_400_000) };
-};
+/** How long the same instants are asked about, in milliseconds. */
+const slotMs = 15_000;
 
 /** How many tasks wait, by when they are due and how urgent they are. */
 export function QueueTable() {
-  const [variables, setVariables] = useState(() => variablesAt(now()));
-  const version = useChanges(({ entityType }) => entityType === 'OUTBOUND_TASK', 3_000);
-  const [{ data, error }, ask] = useQuery({ query: QueueDocument, variables });
-  useEffect(() => {
-    setVariables(variablesAt(now()));
-    ask({ requestPolicy: 'network-only' });
-  }, [version, ask]);
+  const slot = Math.ceil(useNow() / slotMs) * slotMs;
+  const from = (ms: number) => new Date(slot + ms).toISOString();
+  const { data, error } = useLive(
+    QueueDocument,
+    { now: from(0), soon: from(900_000), hour: from(3_600_000), day: from(86_400_000) },
+    { concerns: ({ entityType }) => entityType === 'OUTBOUND_TASK', everyMs: 3_000 },
+  );
   if (error && !data) return <Problem message={error.message} />;
   return (
     <table className="counts">

@@ -78,7 +78,7 @@ function Told({ preview, zone }: { preview: Row; zone: string }) {
 }
 
 /** Who is left out, by reason, with the most common first. */
-export function Exclusions({ exclusions }: { exclusions: Row['exclusions'] }) {
+function Exclusions({ exclusions }: { exclusions: Row['exclusions'] }) {
   const most = Math.max(...exclusions.map(({ count }) => count));
   return (
     <table className="exclusions">

@@ -1,8 +1,11 @@
 import { createClient as createSockets, type Client as Sockets } from 'graphql-ws';
 import { Client, cacheExchange, fetchExchange, mapExchange } from 'urql';
 
-/** How often a socket is asked whether it still lives, and how long it may take to answer, in milliseconds. */
+/** How often a socket is asked whether it still lives, in milliseconds. */
 const keepAliveMs = 5_000;
+
+/** How long it may take to answer, in milliseconds. */
+const silenceMs = 10_000;
 
 /** What the page asks the API with: HTTP for queries and mutations, one WebSocket for what is live. */
 export interface Api {
@@ -32,6 +35,10 @@ export function openApi(key: string, onRefused: () => void): Api {
 function openSockets(authorization: string): Sockets {
   let silence: ReturnType<typeof setTimeout> | undefined;
   let socket: WebSocket | null = null;
+  const heard = () => {
+    clearTimeout(silence);
+    silence = undefined;
+  };
   const giveUp = () => socket?.close(4408, 'Silent');
   window.addEventListener('offline', giveUp);
   return createSockets({
@@ -45,12 +52,12 @@ function openSockets(authorization: string): Sockets {
         socket = opened as WebSocket;
       },
       ping: (received) => {
-        if (!received) silence = setTimeout(giveUp, keepAliveMs);
+        if (!received) silence ??= setTimeout(giveUp, silenceMs);
       },
       pong: (received) => {
-        if (received) clearTimeout(silence);
+        if (received) heard();
       },
-      closed: () => clearTimeout(silence),
+      closed: () => heard(),
     },
   });
 }

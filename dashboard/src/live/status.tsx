@@ -9,9 +9,14 @@ export function LiveStatus() {
   const state = useStore(useSession().feed.state);
   const now = useNow();
   return (
-    <p className={`live ${state.phase}`} data-phase={state.phase} data-cursor={state.cursor ?? ''}>
+    <p
+      className={`live ${state.phase}`}
+      data-phase={state.phase}
+      data-count={state.count}
+      data-cursor={state.cursor ?? ''}
+    >
       <span aria-hidden="true" className="dot" />
-      <span role="status">{wordFor(state)}</span>
+      <output>{wordFor(state)}</output>
       <small>{noteFor(state, now)}</small>
     </p>
   );

@@ -2,7 +2,7 @@ import { useState } from 'react';
 import { useClient, type AnyVariables, type TypedDocumentNode } from 'urql';
 
 /** What a mutation answers: its payload, or an error of the API with a message for people. */
-export type Answer = {
+type Answer = {
   __typename: string;
   code?: string;
   message?: string;

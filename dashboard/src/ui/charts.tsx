@@ -90,7 +90,7 @@ function Numbers(props: {
   return (
     <details>
       <summary>The numbers</summary>
-      <div className="scroll" tabIndex={0} role="group" aria-label={`Numbers of ${props.title}`}>
+      <section className="scroll" tabIndex={0} aria-label={`Numbers of ${props.title}`}>
         <table className="counts">
           <caption className="hidden">{props.title}</caption>
           <thead>
@@ -116,7 +116,7 @@ function Numbers(props: {
             ))}
           </tbody>
         </table>
-      </div>
+      </section>
     </details>
   );
 }

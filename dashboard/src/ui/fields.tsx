@@ -39,17 +39,18 @@ export function Choice<T extends string>(props: {
   options: readonly { value: T; label: string }[];
   onChange: (value: T) => void;
 }) {
+  const id = useId();
   return (
-    <label>
-      {props.label}
-      <select value={props.value} onChange={(event) => props.onChange(event.target.value as T)}>
+    <div className="label">
+      <label htmlFor={id}>{props.label}</label>
+      <select id={id} value={props.value} onChange={(event) => props.onChange(event.target.value as T)}>
         {props.options.map(({ value, label }) => (
           <option key={value} value={value}>
             {label}
           </option>
         ))}
       </select>
-    </label>
+    </div>
   );
 }
 

@@ -72,11 +72,7 @@ export function Problem({ message, children }: { message: string; children?: Rea
 
 /** What stands while something is read for the first time. */
 export function Loading({ what }: { what: string }) {
-  return (
-    <p className="loading" role="status">
-      Reading {what}
-    </p>
-  );
+  return <output className="loading">Reading {what}</output>;
 }
 
 /** A list of any length: only what is in sight is drawn. */
@@ -85,9 +81,9 @@ export function LongList<T>(props: {
   items: T[];
   rowHeight: number;
   keyOf: (item: T) => string;
-  row: (item: T) => ReactNode;
+  renderRow: (item: T) => ReactNode;
 }) {
-  const box = useRef<HTMLDivElement>(null);
+  const box = useRef<HTMLElement>(null);
   const rows = useVirtualizer({
     count: props.items.length,
     getScrollElement: () => box.current,
@@ -97,7 +93,7 @@ export function LongList<T>(props: {
   });
   return (
     // A region that scrolls must be reachable by keyboard.
-    <div className="long" ref={box} tabIndex={0} role="group" aria-label={props.label}>
+    <section className="long" ref={box} tabIndex={0} aria-label={props.label}>
       <ul style={{ height: rows.getTotalSize() }}>
         {rows.getVirtualItems().map(({ key, index, start, size }) => (
           <li
@@ -106,11 +102,11 @@ export function LongList<T>(props: {
             aria-posinset={index + 1}
             style={{ transform: `translateY(${start}px)`, height: size }}
           >
-            {props.row(props.items[index]!)}
+            {props.renderRow(props.items[index]!)}
           </li>
         ))}
       </ul>
-    </div>
+    </section>
   );
 }
 

@@ -26,10 +26,10 @@ export function Keys() {
         />
       </div>
       {secret ? (
-        <div className="told" role="status">
+        <output className="told">
           <p>The new key, shown this once. Keep it where secrets are kept.</p>
           <code>{secret}</code>
-        </div>
+        </output>
       ) : null}
       {error ? <Problem message={error.message} /> : null}
       <Panel title="All keys">

@@ -24,20 +24,21 @@ export function Numbers() {
 }
 
 function Told({ data }: { data: NumbersQuery }) {
+  const { phoneNumbers, services, useCases: cases } = data;
   return (
     <>
       <Panel title="Caller IDs" note="What people see when we call">
-        {data.phoneNumbers.length === 0 ? (
+        {phoneNumbers.length === 0 ? (
           <Empty title="There is no number yet.">Without one nobody can be called.</Empty>
         ) : (
-          <NumberTable numbers={data.phoneNumbers} />
+          <NumberTable numbers={phoneNumbers} />
         )}
       </Panel>
       <div className="pair">
         <Panel title="Services" note="Who speaks, and how they greet">
-          {data.services.length === 0 ? <Empty title="There is no service yet." /> : null}
+          {services.length === 0 ? <Empty title="There is no service yet." /> : null}
           <ul className="cards">
-            {data.services.map(({ id, name, greeting, active, isDefault }) => (
+            {services.map(({ id, name, greeting, active, isDefault }) => (
               <li key={id}>
                 <Pill status={active ? 'ACTIVE' : 'INACTIVE'} />
                 <div className="what">
@@ -49,9 +50,9 @@ function Told({ data }: { data: NumbersQuery }) {
           </ul>
         </Panel>
         <Panel title="Use cases" note="Which numbers serve what">
-          {data.useCases.length === 0 ? <Empty title="There is no use case yet." /> : null}
+          {cases.length === 0 ? <Empty title="There is no use case yet." /> : null}
           <ul className="cards">
-            {data.useCases.map(({ id, name, channel, numbers }) => (
+            {cases.map(({ id, name, channel, numbers }) => (
               <li key={id}>
                 <Pill status={wordsOf(channel)} tone="quiet" />
                 <div className="what">
@@ -80,28 +81,30 @@ function NumberTable({ numbers }: { numbers: NumbersQuery['phoneNumbers'] }) {
         </tr>
       </thead>
       <tbody>
-        {numbers.map(({ id, phone, label, active, voice, text, service, useCases, voicemailSender }) => (
-          <tr key={id}>
-            <th scope="row">
-              {phoneOf(phone)}
-              {label ? <small> {label}</small> : null}
-            </th>
-            <td>
-              <Pill status={active ? 'ACTIVE' : 'INACTIVE'} />
-            </td>
-            <td>
-              {[
-                voice ? 'call' : null,
-                text ? 'text' : null,
-                voicemailSender === 'REGISTERED' ? 'voicemail' : null,
-              ]
-                .filter(Boolean)
-                .join(', ')}
-            </td>
-            <td>{service?.name ?? 'the default'}</td>
-            <td>{useCases.map(({ name }) => name).join(', ') || 'none'}</td>
-          </tr>
-        ))}
+        {numbers.map(
+          ({ id, phone, label, active, voice, text, service, useCases: cases, voicemailSender }) => (
+            <tr key={id}>
+              <th scope="row">
+                {phoneOf(phone)}
+                {label ? <small> {label}</small> : null}
+              </th>
+              <td>
+                <Pill status={active ? 'ACTIVE' : 'INACTIVE'} />
+              </td>
+              <td>
+                {[
+                  voice ? 'call' : null,
+                  text ? 'text' : null,
+                  voicemailSender === 'REGISTERED' ? 'voicemail' : null,
+                ]
+                  .filter(Boolean)
+                  .join(', ')}
+              </td>
+              <td>{service?.name ?? 'the default'}</td>
+              <td>{cases.map(({ name }) => name).join(', ') || 'none'}</td>
+            </tr>
+          ),
+        )}
       </tbody>
     </table>
   );
