@@ -6,10 +6,13 @@ import { chromiumPath, howToGetChromium, openBrowser, openPage, seriousFaults } 
 import { eventually } from '../support/eventually.ts';
 import { addPatient, setUp, withApp, type App } from '../support/program.ts';
 
-test.skipIf(chromiumPath)(`the dashboard in a browser: ${howToGetChromium}`, (context) => context.skip());
+if (!chromiumPath) test(`the dashboard in a browser: ${howToGetChromium}`, (context) => context.skip());
 
-/** The longest that a frame may take while 500 changes arrive each second, in milliseconds. */
-const frozenMs = 400;
+/**
+ * How long a frame may take while 500 changes arrive each second, in milliseconds: one that anybody would call frozen.
+ * On an idle machine nearly all take 17 ms; here others may have the processors.
+ */
+const frozenMs = 1_000;
 
 describe.runIf(chromiumPath)('the dashboard', { timeout: 60_000 }, () => {
   let app: App;
@@ -160,9 +163,9 @@ describe.runIf(chromiumPath)('the dashboard', { timeout: 60_000 }, () => {
       const { data } = await app.ask('{ events(first: 1) { edges { node { cursor } } } }');
       const last = Number(data.events.edges[0].node.cursor);
       if (cursor !== last) throw new Error(`shows ${cursor} of ${last}`);
-      return (
-        count - begin.count === last - begin.cursor || `${count - begin.count} of ${last - begin.cursor}`
-      );
+      if (count - begin.count !== last - begin.cursor)
+        throw new Error(`applied ${count - begin.count} of ${last - begin.cursor}`);
+      return true;
     }, 15_000);
     await page.context().close();
   });

@@ -1,3 +1,4 @@
+import { memo } from 'react';
 import { Link } from 'wouter';
 import { now, useNow } from '../live/clock.ts';
 import { useSession } from '../live/session.tsx';
@@ -73,8 +74,8 @@ function CallList({ calls, label, children }: { calls: BoardCall[]; label: strin
   );
 }
 
-/** One call of a list. */
-function CallRow({ call }: { call: BoardCall }) {
+/** One call of a list, drawn again only when it has changed. */
+const CallRow = memo(function CallRow({ call }: { call: BoardCall }) {
   return (
     <article className="row" data-call={call.id} data-status={call.status}>
       <Pill status={call.status} />
@@ -89,7 +90,7 @@ function CallRow({ call }: { call: BoardCall }) {
       </div>
     </article>
   );
-}
+});
 
 /** How a call ended and why, in few words. */
 function endOf({ outcome, endedReason, answeredBy, durationSeconds }: BoardCall): string {
@@ -113,7 +114,7 @@ function TaskList({ tasks }: { tasks: BoardTask[] }) {
   );
 }
 
-function TaskRow({ task }: { task: BoardTask }) {
+const TaskRow = memo(function TaskRow({ task }: { task: BoardTask }) {
   const at = useNow();
   return (
     <article className="row">
@@ -131,4 +132,4 @@ function TaskRow({ task }: { task: BoardTask }) {
       </div>
     </article>
   );
-}
+});
