@@ -16,7 +16,7 @@ const key = 'screenshots-screenshots';
 const folder = new URL('../docs/screenshots/', import.meta.url);
 
 /** A Monday, 10:00 in New York. */
-const monday = '2026-03-02T15:00:00Z';
+const monday = '2026-06-01T14:00:00Z';
 
 type Say = <T>(query: string, variables?: Record<string, unknown>) => Promise<T>;
 
@@ -25,8 +25,8 @@ async function live(say: Say): Promise<Record<string, string>> {
   const { campaigns } = await say<{ campaigns: { edges: { node: { id: string } }[] } }>(
     '{ campaigns(first: 1) { edges { node { id } } } }',
   );
-  for (let day = 3; day <= 6; day++) {
-    await say('mutation ($to: DateTime!) { advanceClock(to: $to) }', { to: `2026-03-0${day}T16:30:00Z` });
+  for (let day = 2; day <= 5; day++) {
+    await say('mutation ($to: DateTime!) { advanceClock(to: $to) }', { to: `2026-06-0${day}T15:30:00Z` });
   }
   const maria = await patientOf(say, 'Alvarez');
   await place(say, maria, 'Lab results are in');

@@ -17,6 +17,9 @@ import { Button, Empty, Loading } from './ui/parts.tsx';
 const Voicemails = lazy(() =>
   import('./voicemail/voicemails.tsx').then(({ Voicemails: view }) => ({ default: view })),
 );
+const Conversations = lazy(() =>
+  import('./conversation/conversations.tsx').then(({ Conversations: view }) => ({ default: view })),
+);
 const Numbers = lazy(() =>
   import('./workspace/numbers.tsx').then(({ Numbers: view }) => ({ default: view })),
 );
@@ -26,6 +29,7 @@ const views: { path: string; label: string; view: ComponentType }[] = [
   { path: '/', label: 'Live board', view: Board },
   { path: '/patients', label: 'Patients', view: Patients },
   { path: '/campaigns', label: 'Campaigns', view: Campaigns },
+  { path: '/conversations', label: 'Conversations', view: Conversations },
   { path: '/voicemails', label: 'Voicemails', view: Voicemails },
   { path: '/numbers', label: 'Numbers', view: Numbers },
   { path: '/keys', label: 'Keys', view: Keys },
@@ -62,6 +66,7 @@ export function Shell() {
             ))}
             <Route path="/patients/:id" component={Patient} />
             <Route path="/campaigns/:id" component={Campaign} />
+            <Route path="/conversations/:id" component={Conversations} />
             <Route path="/calls/:id" component={Call} />
             <Route>
               <Empty title="There is no such view." />

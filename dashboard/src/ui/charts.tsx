@@ -32,7 +32,7 @@ export function Columns(props: { title: string; series: Series[]; columns: Colum
             <CartesianGrid vertical={false} stroke="var(--line)" />
             <XAxis dataKey="label" tickLine={false} axisLine={false} tick={tick} minTickGap={12} />
             <YAxis
-              width={44}
+              width={52}
               tickLine={false}
               axisLine={false}
               tick={tick}
