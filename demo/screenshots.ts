@@ -29,6 +29,29 @@ async function live(say: Say): Promise<Record<string, string>> {
     await say('mutation ($to: DateTime!) { advanceClock(to: $to) }', { to: `2026-06-0${day}T15:30:00Z` });
   }
   const maria = await patientOf(say, 'Alvarez');
+  await morning(say);
+  await schedule(say, maria, 7);
+  await sleep(1_500);
+  const calls = await say<{ patient: { calls: { edges: { node: { id: string } }[] } } }>(
+    'query ($id: ID!) { patient(id: $id) { calls(first: 1) { edges { node { id } } } } }',
+    { id: maria },
+  );
+  const { createCampaign } = await say<{ createCampaign: { campaign: { id: string } } }>(
+    `mutation ($input: CampaignInput!) { createCampaign(input: $input) { ... on CampaignPayload { campaign { id } } } }`,
+    { input: flu },
+  );
+  return {
+    preview: `/campaigns/${createCampaign.campaign.id}`,
+    patient: `/patients/${maria}`,
+    call: `/calls/${calls.patient.calls.edges[0]!.node.id}`,
+    campaign: `/campaigns/${campaigns.edges[0]!.node.id}`,
+  };
+}
+
+/** Calls that end in many ways, and calls that go on. */
+async function morning(say: Say): Promise<void> {
+  for (const name of ['Hughes', 'Okafor', 'Nowak', 'Tanaka', 'Petrov'])
+    await place(say, await patientOf(say, name), 'Ask how they are doing');
   await place(say, maria, 'Lab results are in');
   for (const [index, name] of [
     'Ida Moreau',
@@ -46,18 +69,19 @@ async function live(say: Say): Promise<Record<string, string>> {
     await schedule(say, id, index);
     await sleep(300);
   }
-  await schedule(say, maria, 7);
-  await sleep(1_500);
-  const calls = await say<{ patient: { calls: { edges: { node: { id: string } }[] } } }>(
-    'query ($id: ID!) { patient(id: $id) { calls(first: 1) { edges { node { id } } } } }',
-    { id: maria },
-  );
-  return {
-    patient: `/patients/${maria}`,
-    call: `/calls/${calls.patient.calls.edges[0]!.node.id}`,
-    campaign: `/campaigns/${campaigns.edges[0]!.node.id}`,
-  };
 }
+
+/** A draft whose calls take some hours. */
+const flu = {
+  name: 'Flu shots',
+  purpose: 'WELLNESS_CHECKUP',
+  reason: 'Offer a flu shot',
+  runAt: '10:00',
+  timeZone: 'America/New_York',
+  audience: {},
+  callsPerMinute: 1,
+  maxConcurrentCalls: 1,
+};
 
 async function patientOf(say: Say, search: string): Promise<string> {
   const { patients } = await say<{ patients: { edges: { node: { id: string } }[] } }>(
@@ -118,8 +142,8 @@ async function pictures(url: string, ids: Record<string, string>): Promise<void>
     board: '/',
     ...ids,
     analytics: '/analytics',
-    voicemails: '/voicemails',
     conversations: '/conversations',
+    voicemails: '/voicemails',
     triggers: '/triggers',
     numbers: '/numbers',
     keys: '/keys',

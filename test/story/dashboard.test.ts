@@ -6,7 +6,11 @@ import { chromiumPath, howToGetChromium, openBrowser, openPage, seriousFaults } 
 import { eventually } from '../support/eventually.ts';
 import { addPatient, setUp, withApp, type App } from '../support/program.ts';
 
-if (!chromiumPath) test(`the dashboard in a browser: ${howToGetChromium}`, (context) => context.skip());
+// oxlint-disable-next-line vitest/no-conditional-tests -- told where it is left out, and nowhere else
+if (!chromiumPath) {
+  process.stdout.write(`The tests of the dashboard are ${howToGetChromium}.\n`);
+  test(`the dashboard in a browser: ${howToGetChromium}`, (context) => context.skip());
+}
 
 /**
  * How long a frame may take while 500 changes arrive each second, in milliseconds: one that anybody would call frozen.
