@@ -29,7 +29,9 @@ async function live(say: Say): Promise<Record<string, string>> {
     await say('mutation ($to: DateTime!) { advanceClock(to: $to) }', { to: `2026-06-0${day}T15:30:00Z` });
   }
   const maria = await patientOf(say, 'Alvarez');
+  await place(say, maria, 'Lab results are in');
   await morning(say);
+  await texts(say);
   await schedule(say, maria, 7);
   await sleep(1_500);
   const calls = await say<{ patient: { calls: { edges: { node: { id: string } }[] } } }>(
@@ -40,7 +42,11 @@ async function live(say: Say): Promise<Record<string, string>> {
     `mutation ($input: CampaignInput!) { createCampaign(input: $input) { ... on CampaignPayload { campaign { id } } } }`,
     { input: flu },
   );
+  const { events } = await say<{ events: { edges: { node: { entityId: string } }[] } }>(
+    '{ events(first: 1, types: ["message.received"]) { edges { node { entityId } } } }',
+  );
   return {
+    conversations: `/conversations/${events.edges[0]?.node.entityId ?? ''}`,
     preview: `/campaigns/${createCampaign.campaign.id}`,
     patient: `/patients/${maria}`,
     call: `/calls/${calls.patient.calls.edges[0]!.node.id}`,
@@ -52,7 +58,6 @@ async function live(say: Say): Promise<Record<string, string>> {
 async function morning(say: Say): Promise<void> {
   for (const name of ['Hughes', 'Okafor', 'Nowak', 'Tanaka', 'Petrov'])
     await place(say, await patientOf(say, name), 'Ask how they are doing');
-  await place(say, maria, 'Lab results are in');
   for (const [index, name] of [
     'Ida Moreau',
     'Peter Novak',
@@ -68,6 +73,29 @@ async function morning(say: Say): Promise<void> {
     );
     await schedule(say, id, index);
     await sleep(300);
+  }
+}
+
+/** Two who were texted; one writes back. */
+async function texts(say: Say): Promise<void> {
+  await say('mutation ($input: PhoneNumberInput!) { registerPhoneNumber(input: $input) { __typename } }', {
+    input: { phone: '+16465550191', label: 'Texts', text: true },
+  });
+  for (const [name, phone] of [
+    ['Nadia Silva', '+12065550133'],
+    ['Omar Haddad', '+17735550130'],
+  ] as const) {
+    const patientId = await registered(say, name, phone);
+    const input = {
+      patientId,
+      reason: 'Confirm the visit',
+      purpose: 'APPOINTMENT_REMINDER',
+      opening: 'This is the Harbor Family Clinic. Your visit is tomorrow at 10. Reply YES to confirm.',
+    };
+    await say(
+      'mutation ($input: StartConversationInput!) { startConversation(input: $input) { __typename } }',
+      { input },
+    );
   }
 }
 
@@ -142,7 +170,6 @@ async function pictures(url: string, ids: Record<string, string>): Promise<void>
     board: '/',
     ...ids,
     analytics: '/analytics',
-    conversations: '/conversations',
     voicemails: '/voicemails',
     triggers: '/triggers',
     numbers: '/numbers',

@@ -17,6 +17,9 @@ import { Button, Empty, Loading } from './ui/parts.tsx';
 const Voicemails = lazy(() =>
   import('./voicemail/voicemails.tsx').then(({ Voicemails: view }) => ({ default: view })),
 );
+const Analytics = lazy(() =>
+  import('./analytics/analytics.tsx').then(({ Analytics: view }) => ({ default: view })),
+);
 const Conversations = lazy(() =>
   import('./conversation/conversations.tsx').then(({ Conversations: view }) => ({ default: view })),
 );
@@ -29,6 +32,7 @@ const views: { path: string; label: string; view: ComponentType }[] = [
   { path: '/', label: 'Live board', view: Board },
   { path: '/patients', label: 'Patients', view: Patients },
   { path: '/campaigns', label: 'Campaigns', view: Campaigns },
+  { path: '/analytics', label: 'Analytics', view: Analytics },
   { path: '/conversations', label: 'Conversations', view: Conversations },
   { path: '/voicemails', label: 'Voicemails', view: Voicemails },
   { path: '/numbers', label: 'Numbers', view: Numbers },

@@ -204,6 +204,8 @@ describe.runIf(chromiumPath)('the dashboard', { timeout: 60_000 }, () => {
     '/patients',
     `/patients/${rosa}`,
     '/campaigns',
+    '/analytics',
+    '/conversations',
     '/voicemails',
     '/numbers',
     '/keys',

@@ -12,6 +12,7 @@ import { Empty, Loading, Panel, Pill, Problem, When } from '../ui/parts.tsx';
 import { CallNow, CancelTask, Schedule, Snooze } from './actions.tsx';
 import { Beliefs } from './beliefs.tsx';
 import { Consents } from './consents.tsx';
+import { Engagement } from './engagement.tsx';
 import { MayContact } from './may-contact.tsx';
 import { Timeline } from './timeline.tsx';
 
@@ -36,6 +37,7 @@ export function Patient({ params: { id } }: { params: { id: string } }) {
           <Consents patient={patient} />
         </div>
         <div className="stack">
+          <Engagement id={id} zone={patient.timeZone} />
           <Timeline id={id} zone={patient.timeZone} />
           <Beliefs facts={patient.facts} />
         </div>
