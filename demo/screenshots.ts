@@ -25,6 +25,7 @@ async function live(say: Say): Promise<Record<string, string>> {
   const { campaigns } = await say<{ campaigns: { edges: { node: { id: string } }[] } }>(
     '{ campaigns(first: 1) { edges { node { id } } } }',
   );
+  await automation(say);
   for (let day = 2; day <= 5; day++) {
     await say('mutation ($to: DateTime!) { advanceClock(to: $to) }', { to: `2026-06-0${day}T15:30:00Z` });
   }
@@ -74,6 +75,41 @@ async function morning(say: Say): Promise<void> {
     await schedule(say, id, index);
     await sleep(300);
   }
+}
+
+/** What makes tasks by itself, and a system that is told of events and cannot be reached. */
+async function automation(say: Say): Promise<void> {
+  const triggers = [
+    {
+      name: 'Monthly A1c check',
+      kind: 'CRON',
+      schedule: '0 10 1 * *',
+      timeZone: 'America/New_York',
+      filter: { 'patient.facts.gender': 'female' },
+      action: { reason: 'Remind of the A1c test', purpose: 'CARE_PLAN' },
+    },
+    {
+      name: 'Cancelled appointment',
+      kind: 'EVENT',
+      eventType: 'appointment.cancelled',
+      action: { reason: 'Find another appointment', purpose: 'SCHEDULING', priority: 3 },
+    },
+  ];
+  for (const input of triggers)
+    await say('mutation ($input: TriggerInput!) { createTrigger(input: $input) { __typename } }', { input });
+  await say(
+    'mutation ($input: EventSubscriptionInput!) { createEventSubscription(input: $input) { __typename } }',
+    {
+      input: {
+        url: 'https://records.example.invalid/hooks',
+        types: ['call.completed', 'appointment.cancelled'],
+      },
+    },
+  );
+  const patientId = await patientOf(say, 'Rivera');
+  const input = { patientId, type: 'appointment.cancelled', data: {}, sourceSystem: 'clinic' };
+  await say('mutation ($input: RecordEventInput!) { recordEvent(input: $input) { __typename } }', { input });
+  await sleep(2_000);
 }
 
 /** Two who were texted; one writes back. */

@@ -23,6 +23,9 @@ const Analytics = lazy(() =>
 const Conversations = lazy(() =>
   import('./conversation/conversations.tsx').then(({ Conversations: view }) => ({ default: view })),
 );
+const Triggers = lazy(() =>
+  import('./trigger/triggers.tsx').then(({ Triggers: view }) => ({ default: view })),
+);
 const Numbers = lazy(() =>
   import('./workspace/numbers.tsx').then(({ Numbers: view }) => ({ default: view })),
 );
@@ -35,6 +38,7 @@ const views: { path: string; label: string; view: ComponentType }[] = [
   { path: '/analytics', label: 'Analytics', view: Analytics },
   { path: '/conversations', label: 'Conversations', view: Conversations },
   { path: '/voicemails', label: 'Voicemails', view: Voicemails },
+  { path: '/triggers', label: 'Triggers', view: Triggers },
   { path: '/numbers', label: 'Numbers', view: Numbers },
   { path: '/keys', label: 'Keys', view: Keys },
 ];

@@ -148,6 +148,36 @@ describe.runIf(chromiumPath)('the dashboard', { timeout: 60_000 }, () => {
     await page.context().close();
   });
 
+  test('shows when a trigger comes next, pauses it, and delivers again what could not be delivered', async () => {
+    const schedule = { kind: 'CRON', schedule: '0 9 1 * *', timeZone: 'America/New_York' };
+    const action = { reason: 'Remind of the test' };
+    await app.ask('mutation ($input: TriggerInput!) { createTrigger(input: $input) { __typename } }', {
+      input: { name: 'Monthly', ...schedule, action },
+    });
+    await app.ask(
+      `mutation { createEventSubscription(input: { url: "https://nobody.invalid/hook", types: ["ext.told"] }) {
+        __typename } }`,
+    );
+    await app.ask(
+      `mutation ($id: ID!) { recordEvent(input: { patientId: $id, type: "ext.told", data: {}, sourceSystem: "ehr" }) {
+        __typename } }`,
+      { id: rosa },
+    );
+    const { page, faults } = await shown();
+    await page.goto(`${app.url}/triggers`);
+    const trigger = page.locator('[data-trigger]');
+    await trigger.getByText('Wed, Apr 1, 08:00').waitFor(); // 9:00 in New York, on a clock in Chicago
+    await trigger.getByRole('button', { name: 'Pause' }).click();
+    await page.locator('[data-trigger][data-active="false"]').waitFor();
+    const letter = page.locator('[data-delivery]');
+    await letter.getByText(/^[1-9]\d* attempt/).waitFor({ timeout: 20_000 });
+    const before = await letter.innerText();
+    await letter.getByRole('button', { name: 'Deliver again' }).click();
+    await eventually(async () => (await letter.innerText()) !== before, 15_000);
+    expect(faults).toEqual([]);
+    await page.context().close();
+  });
+
   test('says that it is behind when the network is lost, and misses no change', async () => {
     const { page } = await shown();
     await page.goto(app.url);
@@ -207,6 +237,7 @@ describe.runIf(chromiumPath)('the dashboard', { timeout: 60_000 }, () => {
     '/analytics',
     '/conversations',
     '/voicemails',
+    '/triggers',
     '/numbers',
     '/keys',
     '/nowhere',
