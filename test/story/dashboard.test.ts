@@ -271,14 +271,13 @@ describe.runIf(chromiumPath)('the dashboard', { timeout: 60_000 }, () => {
 
 const isLive = (page: Page) => page.locator('[data-phase="live"]').waitFor();
 
-/** How many changes the page has applied, and which was the last. */
-const headOf = async (page: Page) => {
-  const live = page.locator('.live');
-  return {
-    count: Number(await live.getAttribute('data-count')),
-    cursor: Number(await live.getAttribute('data-cursor')),
-  };
-};
+/** How many changes the page has applied, and which was the last: both of one moment. */
+async function headOf(page: Page): Promise<{ count: number; cursor: number }> {
+  const { count, cursor } = await page.evaluate<Record<string, string>>(
+    "({ ...document.querySelector('.live').dataset })",
+  );
+  return { count: Number(count), cursor: Number(cursor) };
+}
 
 /** The same, once the page shows everything that the log has. */
 const readHead = (page: Page, app: App) =>
@@ -303,6 +302,7 @@ async function flooded(page: Page): Promise<(ms: number) => Promise<number>> {
   });
   const life = ['outbound.initiated', 'call.accepted', 'call.ringing', 'call.answered', 'call.completed'];
   return async (ms) => {
+    await eventually(() => subscription);
     const began = performance.now();
     let sent = 0;
     while (sent < ms / 2) {

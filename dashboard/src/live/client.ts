@@ -44,7 +44,6 @@ function openSockets(authorization: string): Sockets {
   return createSockets({
     url: `${location.origin.replace('http', 'ws')}/graphql`,
     connectionParams: { authorization },
-    lazyCloseTimeout: 1_000,
     retryAttempts: 0,
     keepAlive: keepAliveMs,
     on: {

@@ -93,14 +93,20 @@ export function openFeed({ client, sockets }: Api, onHead: () => void): Feed {
   async function follow(after: string): Promise<void> {
     const query = stringifyDocument(ChangesDocument);
     const changes = sockets.iterate<ChangesSubscription>({ query, variables: { after } });
-    const end = () => void changes.return?.();
-    closed.signal.addEventListener('abort', end);
-    for await (const { data, errors } of changes) {
-      if (data) take(data.worldEvents);
-      const refusal = errors?.find(({ extensions }) => extensions?.['code'] !== 'SLOW_SUBSCRIBER');
-      if (refusal) update({ trouble: refusal.message });
+    const ends = [
+      // Live is who may be told, not who has asked.
+      sockets.on('connected', () => update({ phase: phaseAt(state.get().cursor), lostAt: null })),
+      onAbort(closed.signal, () => void changes.return?.()),
+    ];
+    try {
+      for await (const { data, errors } of changes) {
+        if (data) take(data.worldEvents);
+        const refusal = errors?.find(({ extensions }) => extensions?.['code'] !== 'SLOW_SUBSCRIBER');
+        if (refusal) update({ trouble: refusal.message });
+      }
+    } finally {
+      for (const end of ends) end();
     }
-    closed.signal.removeEventListener('abort', end);
   }
 
   async function run(): Promise<void> {
@@ -113,7 +119,6 @@ export function openFeed({ client, sockets }: Api, onHead: () => void): Feed {
           update({ cursor: head });
           onHead();
         }
-        update({ phase: phaseAt(state.get().cursor), lostAt: null });
         const began = performance.now();
         await follow(waiting.at(-1)?.cursor ?? state.get().cursor ?? head).catch(() => null);
         if (performance.now() - began > longestPauseMs) pause = pauseMs;
@@ -134,6 +139,12 @@ export function openFeed({ client, sockets }: Api, onHead: () => void): Feed {
     },
     close: () => closed.abort(),
   };
+}
+
+/** Listens for the end of everything; the answer ends that. */
+function onAbort(signal: AbortSignal, listener: () => void): () => void {
+  signal.addEventListener('abort', listener);
+  return () => signal.removeEventListener('abort', listener);
 }
 
 /** After a pause, or at once when the network is there again. */
