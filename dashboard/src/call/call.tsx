@@ -35,6 +35,7 @@ export function Call({ params: { id } }: { params: { id: string } }) {
             </div>
           </Panel>
           <Transcript call={call} />
+          <Known call={call} />
         </div>
       </div>
     </div>
@@ -124,6 +125,19 @@ function Transcript({ call }: { call: Row }) {
           </li>
         ))}
       </ol>
+    </Panel>
+  );
+}
+
+/** What the agent was given while the phone rang, and whether it was ready in time. */
+function Known({ call: { context, answeredAt } }: { call: Row }) {
+  if (!context) return null;
+  const early = answeredAt ? Date.parse(answeredAt) - Date.parse(context.readyAt) : null;
+  const when =
+    early === null ? '' : early >= 0 ? 'Ready before they answered' : 'Not ready when they answered';
+  return (
+    <Panel title="What the agent knew" note={when}>
+      <p className="body known">{context.patientSummary}</p>
     </Panel>
   );
 }
