@@ -66,6 +66,23 @@ describe.runIf(chromiumPath)('the dashboard', { timeout: 60_000 }, () => {
     await page.context().close();
   });
 
+  test('is served under a strict policy, its parts for good, and nothing where nothing is', async () => {
+    const get = (path: string, accept = 'text/html') => fetch(`${app.url}${path}`, { headers: { accept } });
+    const page = await get('/patients/somebody');
+    expect(page.headers.get('content-security-policy')).toMatch(
+      /^default-src 'none'; script-src 'self'; style-src 'self'/,
+    );
+    expect(page.headers.get('cache-control')).toBe('no-cache');
+    const script = /src="\.?(\/assets\/[^"]+)"/.exec(await page.text())![1]!;
+    const part = await get(script, '*/*');
+    expect(part.headers.get('cache-control')).toContain('immutable');
+    expect(part.headers.get('content-encoding')).not.toBeNull();
+    expect([
+      (await get('/assets/none.js', '*/*')).status,
+      (await get('/assets/../stamp', '*/*')).status,
+    ]).toEqual([404, 404]);
+  });
+
   test('loads with less than 300 kB, compressed', async () => {
     const { page } = await shown();
     await page.goto(app.url);
