@@ -55,7 +55,7 @@ export type CampaignInput = {
   purpose: Purpose;
   /** 1-256 characters. */
   reason: string;
-  runAt: unknown;
+  runAt: string;
   /** Left out: the workspace's default service. */
   serviceId?: string | null | undefined;
   timeZone: string;
@@ -124,8 +124,8 @@ export type LegalBasis =
 
 /** Left out: every day, and the whole day. */
 export type LocalWindowInput = {
-  closesAt?: unknown;
-  opensAt?: unknown;
+  closesAt?: string | null | undefined;
+  opensAt?: string | null | undefined;
   weekdays?: Array<number> | null | undefined;
 };
 

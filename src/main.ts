@@ -30,8 +30,9 @@ function banner(program: Program, config: Config): string {
   const lines = [
     '',
     'Callwell is ready.',
-    `  GraphQL    ${program.url}/graphql`,
+    `  dashboard  ${program.url}/   (sign in with the key)`,
     key,
+    `  GraphQL    ${program.url}/graphql`,
     ...(program.simulatorUrl
       ? [`  carrier    simulated; what it was asked: ${program.simulatorUrl}/ledger`]
       : []),

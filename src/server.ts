@@ -9,6 +9,7 @@ import type { Received } from './domain/signature.ts';
 import { SlowSubscriber } from './live/queue.ts';
 import { schema } from './resolvers/index.ts';
 import { serveRelay, type Admit } from './server/relay.ts';
+import { openDashboard } from './server/dashboard.ts';
 import { serveSockets } from './server/sockets.ts';
 import type { Fetched, Fetching } from './voicemail-audio.ts';
 import type { Answered, Incoming } from './webhooks.ts';
@@ -79,11 +80,12 @@ export async function openServer(
       contentType.startsWith('multipart/') && (await inside.isKey(request.headers.authorization ?? null));
     return void (mayUpload ? uploads : yoga)(request, response);
   };
+  const dashboard = openDashboard();
   const underWay = new Set<ServerResponse>();
   const server = createServer((request, response) => {
     underWay.add(response);
     response.once('close', () => underWay.delete(response));
-    route(request, response, inside, graphql).catch((error: unknown) => {
+    route(request, response, inside, { graphql, dashboard }).catch((error: unknown) => {
       inside.log('a request failed', error);
       if (!response.headersSent) answer(response, { status: 500 });
     });
@@ -154,11 +156,18 @@ const openYoga = (inside: Inside, mask: (error: unknown) => GraphQLError, maxReq
     plugins: [limitTokens],
   });
 
+/** What has an answer of its own. */
+interface Pages {
+  graphql(request: IncomingMessage, response: ServerResponse): Promise<void>;
+  /** False: the request was not for the web page. */
+  dashboard(request: IncomingMessage, response: ServerResponse): boolean;
+}
+
 async function route(
   request: IncomingMessage,
   response: ServerResponse,
   inside: Inside,
-  graphql: (request: IncomingMessage, response: ServerResponse) => Promise<void>,
+  { graphql, dashboard }: Pages,
 ): Promise<void> {
   const path = pathOf(request);
   if (path === '/graphql') return graphql(request, response);
@@ -173,7 +182,7 @@ async function route(
     return answer(response, reason === null ? { status: 200, body: 'ready' } : { status: 503, body: reason });
   }
   if (path === '/metrics') return answer(response, { status: 200, ...(await inside.metrics()) });
-  return answer(response, { status: 404 });
+  if (!dashboard(request, response)) answer(response, { status: 404 });
 }
 
 async function recording(request: IncomingMessage, response: ServerResponse, inside: Inside): Promise<void> {

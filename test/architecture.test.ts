@@ -183,3 +183,27 @@ test('there is one way to the carrier, and the gate stands before it', () => {
   for (const file of ['attempt/intent.ts', 'attempt/intend.ts'])
     expect(textOf(file).match(/calls\.initiate\(/g)).toHaveLength(1);
 });
+
+/** The web page is a client like any other: it knows the API, and nothing else of the program. */
+const pageFiles = readdirSync('dashboard/src', { recursive: true, encoding: 'utf8' }).filter((file) =>
+  /\.tsx?$/.test(file),
+);
+const pageText = (file: string) => readFileSync(join('dashboard/src', file), 'utf8');
+
+test.each(pageFiles)('the dashboard: %s imports nothing of the program, and says what it exports', (file) => {
+  const outside = [...pageText(file).matchAll(/from '(\.[^']+)'|import\('(\.[^']+)'\)/g)]
+    .map((match) => normalize(join('dashboard/src', dirname(file), (match[1] ?? match[2])!)))
+    .filter((path) => !path.startsWith('dashboard/src/'));
+  expect(outside).toEqual([]);
+  if (file === 'operations.ts') return; // generated
+  const bare = [
+    ...pageText(file).matchAll(/^(.*)\nexport (?:async )?(?:function|const|interface|type) (\w+)/gm),
+  ]
+    .filter(([, before]) => !/\*\/\s*$/.test(before!))
+    .map(([, , name]) => name);
+  expect(bare).toEqual([]);
+});
+
+test('the program imports nothing of the dashboard', () => {
+  expect(files.filter((file) => /from '[^']*dashboard\/(?:src|dist|build)/.test(textOf(file)))).toEqual([]);
+});

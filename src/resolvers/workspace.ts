@@ -34,6 +34,13 @@ builder.queryFields((t) => ({
     resolve: (_, __, { world, workspaceId }) =>
       world.find<rows.UseCase>(rows.useCases, { workspaceId: { eq: workspaceId } }),
   }),
+  apiKeys: t.field({
+    type: [ApiKey],
+    authScopes: { scope: 'workspace:read' },
+    description: 'Revoked ones too. A key itself is shown once, when it is made.',
+    resolve: (_, __, { world, workspaceId }) =>
+      world.find<rows.ApiKey>(rows.apiKeys, { workspaceId: { eq: workspaceId } }),
+  }),
   clock: t.field({
     type: 'DateTime',
     description: 'What the clock says: real time, unless a simulation began elsewhere.',

@@ -261,6 +261,7 @@ const asked: [document: string, answer: object][] = [
   ['{ phoneNumbers { phone } }', { phoneNumbers: [{ phone: '+13035550199' }] }],
   ['{ services { name } }', { services: [{ name: 'Care' }] }],
   ['{ useCases { name } }', { useCases: [{ name: 'Reminders' }] }],
+  ['{ apiKeys { name } }', { apiKeys: [{ name: 'first' }] }],
   [
     '{ workspace { name usage { callMinutes } } }',
     { workspace: { name: 'Clinic B', usage: { callMinutes: 0 } } },

@@ -301,7 +301,7 @@ test("answers a browser's GET with GraphiQL, and a program's GET with data", asy
 
 test('answers 404 where nothing is, and tells health and metrics without a key', async () => {
   const status = async (path: string) => (await fetch(`${app.url}${path}`)).status;
-  expect(await status('/')).toBe(404);
+  expect(await status('/nowhere')).toBe(404);
   expect(await status('/graphql/')).toBe(404);
   expect(await status('/health/live')).toBe(200);
   expect(await status('/health/ready')).toBe(200);

@@ -1,0 +1,139 @@
+import { useState } from 'react';
+import { RevokeConsentDocument, SetPreferencesDocument, type Channel } from '../operations.ts';
+import { useAction } from '../ui/action.ts';
+import { FormDialog } from '../ui/dialog.tsx';
+import { channels, Choice, TextInput } from '../ui/fields.tsx';
+import { dayOf, wordsOf } from '../ui/format.ts';
+import { Empty, Panel, Pill } from '../ui/parts.tsx';
+import type { PatientRow } from './patient.tsx';
+
+const words = (names: readonly string[]) => names.map(wordsOf).join(', ');
+const days = ['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'];
+
+/** What someone agreed to, and how and when they want to be reached. */
+export function Consents({ patient }: { patient: PatientRow }) {
+  const { preferences, consents } = patient;
+  const windows = preferences.windows.map(
+    ({ weekdays, opensAt, closesAt }) =>
+      `${weekdays.length === 0 ? 'every day' : weekdays.map((day) => days[day - 1]).join(', ')} ${opensAt} to ${closesAt}`,
+  );
+  return (
+    <Panel
+      title="Consents and preferences"
+      actions={
+        <div className="actions">
+          <Prefer patient={patient} />
+          <Revoke patient={patient} />
+        </div>
+      }
+    >
+      <dl className="terms body">
+        <div>
+          <dt>Prefers</dt>
+          <dd>
+            {preferences.preferredChannel ? wordsOf(preferences.preferredChannel) : 'nothing in particular'}
+          </dd>
+        </div>
+        <div>
+          <dt>Does not want</dt>
+          <dd>{words(preferences.blockedChannels) || 'nothing in particular'}</dd>
+        </div>
+        <div>
+          <dt>When</dt>
+          <dd>{windows.join('; ') || 'any time within the law'}</dd>
+        </div>
+      </dl>
+      {consents.length === 0 ? <Empty title="No consent is on record for their number." /> : null}
+      <ul className="cards">
+        {consents.map((consent) => (
+          <li key={consent.id}>
+            <Pill
+              status={consent.revokedAt ? 'Revoked' : 'In force'}
+              tone={consent.revokedAt ? 'bad' : 'good'}
+            />
+            <div className="what">
+              <strong>{words(consent.channels)}</strong>
+              <small>{`${wordsOf(consent.basis)}: ${consent.method}, ${dayOf(consent.grantedAt)}`}</small>
+              <small>{consent.purposes.length > 11 ? 'Any matter of care' : words(consent.purposes)}</small>
+              {consent.revokedAt ? (
+                <small>{`Revoked ${dayOf(consent.revokedAt)}: ${consent.revocation ?? ''}`}</small>
+              ) : null}
+            </div>
+          </li>
+        ))}
+      </ul>
+    </Panel>
+  );
+}
+
+function Revoke({ patient }: { patient: PatientRow }) {
+  const [reason, setReason] = useState('');
+  const action = useAction(RevokeConsentDocument);
+  return (
+    <FormDialog
+      label="Revoke consent"
+      look="danger"
+      title={`${patient.name} does not want to be contacted`}
+      submit="Revoke all consent"
+      problem={action.problem}
+      isRunning={action.isRunning}
+      onOpen={action.forget}
+      onSubmit={async () => (await action.run({ id: patient.id, reason })) !== null}
+    >
+      <p>It is in effect at once, for every channel; what is queued for them is cancelled.</p>
+      <TextInput label="What they said" value={reason} onChange={setReason} isRequired />
+    </FormDialog>
+  );
+}
+
+function Prefer({ patient }: { patient: PatientRow }) {
+  const { preferences } = patient;
+  const window = preferences.windows[0];
+  const [preferred, setPreferred] = useState<Channel | 'ANY'>(preferences.preferredChannel ?? 'ANY');
+  const [blocked, setBlocked] = useState<readonly Channel[]>(preferences.blockedChannels);
+  const [opensAt, setOpensAt] = useState(window?.opensAt ?? '');
+  const [closesAt, setClosesAt] = useState(window?.closesAt ?? '');
+  const action = useAction(SetPreferencesDocument);
+  const toggle = (channel: Channel) =>
+    setBlocked(blocked.includes(channel) ? blocked.filter((one) => one !== channel) : [...blocked, channel]);
+  const submit = async () => {
+    const windows = opensAt && closesAt ? [{ weekdays: window?.weekdays ?? [], opensAt, closesAt }] : [];
+    const input = {
+      preferredChannel: preferred === 'ANY' ? null : preferred,
+      blockedChannels: [...blocked],
+      windows,
+    };
+    return (await action.run({ id: patient.id, input })) !== null;
+  };
+  return (
+    <FormDialog
+      label="Change"
+      title={`How ${patient.name} wants to be reached`}
+      submit="Keep"
+      problem={action.problem}
+      isRunning={action.isRunning}
+      onOpen={action.forget}
+      onSubmit={submit}
+    >
+      <Choice
+        label="Prefers"
+        value={preferred}
+        options={[{ value: 'ANY', label: 'Nothing in particular' }, ...channels]}
+        onChange={setPreferred}
+      />
+      <fieldset>
+        <legend>Does not want</legend>
+        {channels.map(({ value, label }) => (
+          <label key={value} className="check">
+            <input type="checkbox" checked={blocked.includes(value)} onChange={() => toggle(value)} />
+            {label}
+          </label>
+        ))}
+      </fieldset>
+      <div className="fields">
+        <TextInput type="time" label="From, on their clock" value={opensAt} onChange={setOpensAt} />
+        <TextInput type="time" label="Until" value={closesAt} onChange={setClosesAt} />
+      </div>
+    </FormDialog>
+  );
+}
