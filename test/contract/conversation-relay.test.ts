@@ -69,6 +69,9 @@ const speaking = (words: string[], eachMs: number, aborted: string[] = []): NonN
     }
   };
 
+/** A little later than now: the clock goes on between the question and the move, and moves only forward. */
+const aMoment = (clock: { now(): Date }): Date => new Date(clock.now().getTime() + 10);
+
 test('greets at once, a sentence at a time, and marks the last token alone', () => {
   const { conversation, sent, turns } = stage();
   conversation.begin();
@@ -176,7 +179,7 @@ test('streams what is thought as it comes', async () => {
   say('Yes');
   const before = sent.length;
   say('March 14, 1951');
-  await clock.advance(clock.now());
+  await clock.advance(aMoment(clock));
   expect(sent.slice(before)).toEqual([
     { type: 'text', token: 'Will ', last: false },
     { type: 'text', token: 'you ', last: false },
@@ -197,7 +200,7 @@ test('who speaks into the thinking is answered instead, and the thought is given
   await pause(5);
   conversation.take({ type: 'interrupt', utteranceUntilInterrupt: 'Let' });
   say('Stop calling me.');
-  await clock.advance(clock.now());
+  await clock.advance(aMoment(clock));
   expect(aborted).toEqual(['aborted']);
   expect(concluded[0]![1].map(({ text }) => text)).toContain('Let…');
   expect(turns().at(-1)).toMatch(/We will not call you again/);
@@ -212,7 +215,7 @@ test('a model that fails costs a line of the log without what was said', async (
   conversation.begin();
   say('Yes');
   say('March 14, 1951');
-  await clock.advance(clock.now());
+  await clock.advance(aMoment(clock));
   expect(turns().at(-1)).toMatch(/I am calling about this: Come on Thursday\./);
   expect(logged).toEqual(['the model did not answer (SyntaxError); the scripted agent speaks instead']);
 });
