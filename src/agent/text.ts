@@ -20,8 +20,8 @@ export interface TextReply {
   body: string;
   /** The conversation's version with the text that is answered: whoever has written since has answered it. */
   answers: number;
-  /** When the person was promised a call; null: nothing was. */
-  promisedAt: Date | null;
+  /** The call that the person was promised, and the conversation's version in which; null: none. */
+  promised: { at: Date; version: number } | null;
 }
 
 /**
@@ -42,15 +42,21 @@ export async function replyTo(
   const heard = history.filter(({ type }) => type === 'message.received');
   const last = heard.at(-1);
   if (!last || heard.length > longest || said.some(({ actor }) => actor !== agentName)) return null;
-  if (said.some(({ version }) => version > last.version)) return null;
+  const answered = said.at(-1)?.version ?? 0;
+  if (answered > last.version) return null;
   const brief = await briefOf(world, conversation, { history, now });
   let move: { dialogue: Dialogue; say: string } = open(brief);
+  let [body, promised]: [string, TextReply['promised']] = ['', null];
   for (const event of heard) {
     const { body: text } = event.data as { body: string };
     move = hear(move.dialogue, brief, { text, now: event.effectiveAt });
+    if (event.version < answered || move.say === '') continue;
+    // Of what was written in a row the last answer counts; a promise is kept whatever was written after it.
+    body = move.say;
+    const at = move.dialogue.conclusion?.promises[0]?.at;
+    if (at) promised = { at, version: event.version };
   }
-  const promised = move.dialogue.conclusion?.promises[0] ?? null;
-  return move.say === '' ? null : { body: move.say, answers: last.version, promisedAt: promised?.at ?? null };
+  return body === '' ? null : { body, answers: last.version, promised };
 }
 
 /** What the agent knows of a conversation: as of a call to the same person, about the same matter. */

@@ -53,13 +53,12 @@ async function answer(tools: Tools, workspaceId: string, id: string): Promise<vo
   const reply = await agent.replyTo(conversation);
   if (!reply) return;
   const by = { workspaceId, actor: 'agent', source: 'agent' as const, now: clock.now(), correlationId: id };
-  if (reply.promisedAt)
-    await schedule.scheduleTask(promiseOf(conversation, reply.promisedAt, reply.answers), by);
+  if (reply.promised) await schedule.scheduleTask(promiseOf(conversation, reply.promised), by);
   await tools.conversations.answer(id, reply, by);
 }
 
 /** The call that was promised. Told again, it is the same one. */
-const promiseOf = (conversation: Conversation, at: Date, answers: number) => ({
+const promiseOf = (conversation: Conversation, { at, version }: { at: Date; version: number }) => ({
   patient: { patientId: conversation.patientId },
   phone: conversation.phone,
   channel: 'VOICE' as const,
@@ -76,5 +75,5 @@ const promiseOf = (conversation: Conversation, at: Date, answers: number) => ({
   tags: [],
   metadata: {},
   cancelOn: [],
-  idempotencyKey: `promised in conversation ${conversation.id} ${answers}`,
+  idempotencyKey: `promised in conversation ${conversation.id} ${version}`,
 });

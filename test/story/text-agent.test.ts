@@ -34,8 +34,10 @@ test('it verifies before it tells anything, and notes what it promises as a task
     expect(first.at(-1)).toMatch(/date of birth/i);
     await text(app, phone, '02/29/1980');
     await said(app, id, 5);
+    // What is written in a row is answered together, and the promise in it is kept.
     await text(app, phone, 'Please call me tomorrow at 10');
-    await said(app, id, 7);
+    await text(app, phone, 'Thanks');
+    await said(app, id, 8);
     const { data } = await app.ask(
       `query ($id: ID!) { patient(id: $id) { tasks { edges { node { channel status reason } } } } }`,
       { id: patientId },
