@@ -192,6 +192,7 @@ export class Transaction {
   readonly database: Database;
   readonly staged: Staged;
   readonly query: Reads['query'];
+  readonly prepared: Reads['prepared'];
   readonly find: Reads['find'];
   readonly findOne: Reads['findOne'];
 
@@ -201,7 +202,7 @@ export class Transaction {
     this.database = database;
     this.staged = staged;
     this.#reads = openReads(database);
-    ({ query: this.query, find: this.find, findOne: this.findOne } = this.#reads);
+    ({ query: this.query, prepared: this.prepared, find: this.find, findOne: this.findOne } = this.#reads);
   }
 
   /** Locks one row, folded anew if its fold is old; null when there is none. */
