@@ -28,7 +28,7 @@ const allowed: Record<string, string[] | 'anything'> = {
   live: ['domain'],
   carrier: ['domain'],
   records: ['domain'],
-  loaders: ['domain', 'attempt', 'campaign'],
+  loaders: ['domain', 'attempt', 'campaign', 'world'],
   metrics: [],
   idempotency: ['domain'],
   withdraw: ['domain'],
