@@ -1,7 +1,5 @@
 /** A month of three campaigns, with pauses, edits, an outage and a carrier that fails: what must hold of all of it. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rmSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import { sql } from 'kysely';
 import { expect, test } from 'vitest';
@@ -19,6 +17,7 @@ import { startNats } from '../../src/embedded/nats.ts';
 import { startProgram, type Program } from '../../src/program.ts';
 import type { World } from '../../src/world.ts';
 import { withDatabaseUrl } from '../support/database.ts';
+import { quickFolder } from '../support/folder.ts';
 import { ask, testKey, type Answer, type LedgerEntry } from '../support/program.ts';
 
 /** People of an area code and the zones that they may be in, written down by hand. */
@@ -58,7 +57,7 @@ interface Stage {
 }
 
 async function withStage(work: (stage: Stage) => Promise<void>): Promise<void> {
-  const dataDir = mkdtempSync(join(tmpdir(), 'callwell-month-'));
+  const dataDir = quickFolder('month');
   const nats = await startNats({ dataDir, log: () => {}, path: process.env['PATH'] ?? '' });
   try {
     await withDatabaseUrl(async (databaseUrl) => {

@@ -1,10 +1,9 @@
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { chmodSync, rmSync } from 'node:fs';
 import pg from 'pg';
 import type { TestProject } from 'vitest/node';
 import { startPostgres } from '../../src/embedded/postgres.ts';
 import { openWorld } from '../../src/world.ts';
+import { quickFolder } from './folder.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -17,7 +16,7 @@ declare module 'vitest' {
 
 /** Before all tests: a Postgres (DATABASE_URL, else the embedded one) with a migrated template database. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const dataDir = mkdtempSync(join(tmpdir(), 'callwell-test-'));
+  const dataDir = quickFolder('test');
   chmodSync(dataDir, 0o755); // as root Postgres runs as somebody else, who must get there
   const given = process.env['DATABASE_URL'];
   const embedded = given ? null : await startPostgres({ dataDir, log: () => {} });
