@@ -98,7 +98,7 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
     DATABASE_URL: options.databaseUrl,
     NATS_URL: nats.url,
     DATA_DIR: folder,
-    NODE_COMPILE_CACHE: join(folder, 'compiled'),
+    NODE_COMPILE_CACHE: join(import.meta.dirname, '../../.cache/compiled'),
     TWILIO_API_URL: toCarrier.url,
     TWILIO_ACCOUNT_SID: account.sid,
     TWILIO_AUTH_TOKEN: account.token,

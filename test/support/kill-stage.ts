@@ -119,7 +119,6 @@ async function openStage(databaseUrl: string, dataDir: string, closers: (() => P
     DATABASE_URL: database.href,
     NATS_URL: nats.url,
     DATA_DIR: dataDir,
-    NODE_COMPILE_CACHE: join(dataDir, 'compiled'),
     TWILIO_API_URL: `http://127.0.0.1:${toCarrier.port}`,
     TWILIO_ACCOUNT_SID: account.sid,
     TWILIO_AUTH_TOKEN: account.token,
