@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import type { Database } from './read.ts';
+import { prepared, type Database } from './database.ts';
 
 /** One minute, in milliseconds: the window of an API key's limit. */
 const windowMs = 60_000;
@@ -33,7 +33,8 @@ export async function takeTurns(database: Database, taking: Taking): Promise<Tur
   const stepMs = 1000 / callsPerSecond;
   const now = sql`clock_timestamp() + make_interval(secs => ${shiftMs / 1000}::float8)`;
   for (;;) {
-    const { rows } = await sql<{ aheadMs: number; waitsMs: number[] | null }>`
+    const rows = await database.run<{ aheadMs: number; waitsMs: number[] | null }>(
+      prepared(sql`
       with held as (select account, n.now, case when next_at < n.now + make_interval(secs => ${strayedSeconds})
           then greatest(next_at, n.now) else n.now end as next_at
         from carrier_pace, (select ${now} as now) n where account = ${account} for update of carrier_pace),
@@ -43,7 +44,8 @@ export async function takeTurns(database: Database, taking: Taking): Promise<Tur
       taken as (select max(wait) as last, array_agg(wait order by n) as waits from turn where wait < ${limitMs}::float8)
       update carrier_pace c set next_at = coalesce(now + make_interval(secs => (last + ${stepMs}::float8) / 1000), p.next_at)
         from pace p, taken where c.account = p.account
-      returning p.ahead as "aheadMs", taken.waits as "waitsMs"`.execute(database);
+      returning p.ahead as "aheadMs", taken.waits as "waitsMs"`),
+    );
     const taken = rows[0];
     if (taken) {
       const waitsMs = taken.waitsMs ?? [];
@@ -51,8 +53,8 @@ export async function takeTurns(database: Database, taking: Taking): Promise<Tur
       const nextMs = last === undefined ? taken.aheadMs : last + stepMs;
       return { waitsMs, againMs: Math.max(1, nextMs - limitMs) };
     }
-    await sql`insert into carrier_pace (account, next_at) values (${account}, ${now}) on conflict do nothing`.execute(
-      database,
+    await database.run(
+      sql`insert into carrier_pace (account, next_at) values (${account}, ${now}) on conflict do nothing`,
     );
   }
 }
@@ -66,12 +68,14 @@ export function openRates(database: Database) {
     now: Date,
   ): Promise<number | null> {
     const minute = new Date(Math.floor(now.getTime() / windowMs) * windowMs);
-    const { rows } = await sql<{ used: number }>`
+    const rows = await database.run<{ used: number }>(
+      prepared(sql`
       insert into request_window as w (workspace_id, key_id, started_at, used)
       values (${key.workspaceId}, ${key.id}, ${minute}, 1)
       on conflict (workspace_id, key_id) do update
         set used = case when w.started_at = excluded.started_at then w.used + 1 else 1 end, started_at = excluded.started_at
-      returning used`.execute(database);
+      returning used`),
+    );
     const used = rows[0]?.used ?? 0;
     return used <= limit
       ? null
@@ -81,10 +85,10 @@ export function openRates(database: Database) {
   /** Begun minutes of a workspace's calls that ended in this calendar month, UTC. No limit is set yet. */
   async function usage(workspaceId: string, now: Date) {
     const month = now.toISOString().slice(0, 7);
-    const { rows } = await sql<{ callMinutes: number }>`
+    const rows = await database.run<{ callMinutes: number }>(sql`
       select coalesce(sum(ceil(duration_seconds / 60.0)), 0)::int as "callMinutes" from call
       where workspace_id = ${workspaceId} and ended_at >= ${`${month}-01T00:00:00Z`}::timestamptz
-        and ended_at < ${`${month}-01T00:00:00Z`}::timestamptz + interval '1 month'`.execute(database);
+        and ended_at < ${`${month}-01T00:00:00Z`}::timestamptz + interval '1 month'`);
     return { month, callMinutes: rows[0]?.callMinutes ?? 0, limitMinutes: null };
   }
 

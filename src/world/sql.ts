@@ -1,7 +1,7 @@
 import { sql, type RawBuilder } from 'kysely';
 import type { Event, Row, Table } from '../domain/event.ts';
 import { hashOf } from '../domain/hash.ts';
-import { preparedMark } from './prepared.ts';
+import { prepared } from './database.ts';
 
 /** What a list is narrowed by: every condition must hold. Names are the row's properties, never a client's text. */
 export type Where = Record<string, Condition>;
@@ -20,6 +20,8 @@ interface Shape {
   name: string;
   /** `column as "property"` for each column, in the order of declaration. */
   select: string;
+  /** `"column" = i."column"` for each column that is not of the key. */
+  set: string;
   columns: { property: string; column: string; key: boolean }[];
 }
 const shapes = new WeakMap<Table, Shape>();
@@ -35,7 +37,11 @@ export function shapeOf(table: Table): Shape {
     key: property.primary === true,
   }));
   const select = columns.map(({ column, property }) => `t."${column}" as "${property}"`).join(', ');
-  const shape = { name: tableName, select, columns };
+  const set = columns
+    .filter(({ key }) => !key)
+    .map(({ column }) => `"${column}" = i."${column}"`)
+    .join(', ');
+  const shape = { name: tableName, select, set, columns };
   shapes.set(table, shape);
   return shape;
 }
@@ -90,54 +96,65 @@ export interface Written {
  * One statement that rewrites rows by compare-and-set on their versions and appends their events and outbox entries.
  * An event's position is drawn only after its row has been locked by the rewrite, because it is joined to what was
  * written: so, within an entity, the order of positions is the order of versions.
- * Answers how many rows were written; fewer than given means that somebody else was first.
+ * When somebody else was first at one of the rows it divides by zero, so that nothing is written: see `isOvertaken`.
  */
-export function writeStatement(written: Written[], events: Event[]): { text: string; parameters: unknown[] } {
-  const parameters: unknown[] = [JSON.stringify(events.map(eventJson))];
-  const parts: string[] = [];
-  const sources: string[] = [];
-  for (const { table, rows } of written) {
-    const fresh = rows.filter(({ expected }) => expected === 0);
-    const known = rows.filter(({ expected }) => expected > 0);
-    for (const [verb, some] of [
-      ['insert', fresh],
-      ['update', known],
-    ] as const) {
-      if (some.length === 0) continue;
-      const name = `w${sources.length}`;
-      parameters.push(JSON.stringify(some.map(({ row, expected }) => ({ ...toJson(table, row), expected }))));
-      parts.push(
-        `${name} as (${verb === 'insert' ? insertSql(table, parameters.length) : updateSql(table, parameters.length)})`,
-      );
-      sources.push(`select id from ${name}`);
-    }
-  }
-  const text = `${preparedMark} with ${parts.join(',\n')},
-    written as (${sources.join(' union all ')}),
+export function writeStatement(written: Written[], events: Event[]): RawBuilder<unknown> {
+  const writes = written.flatMap(({ table, rows }) => [
+    ...writesOf(
+      table,
+      rows.filter(({ expected }) => expected === 0),
+      insertSql,
+    ),
+    ...writesOf(
+      table,
+      rows.filter(({ expected }) => expected > 0),
+      updateSql,
+    ),
+  ]);
+  const parts = writes.map((write, index) => sql`${sql.raw(`w${index}`)} as (${write})`);
+  const sources = writes.map((_, index) => `select id from w${index}`).join(' union all ');
+  const count = written.reduce((sum, { rows }) => sum + rows.length, 0);
+  return prepared(sql`with ${sql.join(parts)},
+    written as (${sql.raw(sources)}),
     appended as (
-      insert into event (${eventColumns.map(([name]) => name).join(', ')})
-      select ${eventColumns.map(([name]) => `u.${name}`).join(', ')}
-      from rows from (jsonb_to_recordset($1::jsonb) as (${eventColumns.map(([name, type]) => `${name} ${type}`).join(', ')}))
-        with ordinality as u(${eventColumns.map(([name]) => name).join(', ')}, ord)
+      insert into event (${eventNames})
+      select ${sql.raw(eventColumns.map(([name]) => `u.${name}`).join(', '))}
+      from rows from (jsonb_to_recordset(${JSON.stringify(events.map(eventJson))}::jsonb) as (${eventTypes}))
+        with ordinality as u(${eventNames}, ord)
       join written on written.id = u.entity_id
       order by u.ord
       returning workspace_id, position),
     queued as (insert into outbox (workspace_id, position) select workspace_id, position from appended)
-    select (select count(*)::int from written) as written, pg_notify('outbox', '')`;
-  return { text, parameters };
+    select pg_notify('outbox', ''), 1 / (count(*) = ${count}::int)::int from written`);
 }
 
-const insertSql = (table: Table, parameter: number) => {
-  const { name } = shapeOf(table);
-  return `insert into "${name}" select i.* from jsonb_populate_recordset(null::"${name}", $${parameter}::jsonb) i
+/** Whether a write failed because somebody else was first: Postgres's division_by_zero. */
+export const isOvertaken = (error: unknown): boolean => (error as { code?: string }).code === '22012';
+
+const writesOf = (
+  table: Table,
+  rows: Written['rows'],
+  write: (shape: Shape, json: string) => RawBuilder<unknown>,
+): RawBuilder<unknown>[] =>
+  rows.length === 0
+    ? []
+    : [
+        write(
+          shapeOf(table),
+          JSON.stringify(rows.map(({ row, expected }) => ({ ...toJson(table, row), expected }))),
+        ),
+      ];
+
+const insertSql = ({ name }: Shape, rows: string) => {
+  const into = sql.table(name);
+  return sql`insert into ${into} select i.* from jsonb_populate_recordset(null::${into}, ${rows}::jsonb) i
     on conflict do nothing returning id`;
 };
 
-const updateSql = (table: Table, parameter: number) => {
-  const { name, columns } = shapeOf(table);
-  const set = columns.filter(({ key }) => !key).map(({ column }) => `"${column}" = i."${column}"`);
-  return `update "${name}" t set ${set.join(', ')}
-    from jsonb_array_elements($${parameter}::jsonb) a(j), jsonb_populate_record(null::"${name}", a.j) i
+const updateSql = ({ name, set }: Shape, rows: string) => {
+  const into = sql.table(name);
+  return sql`update ${into} t set ${sql.raw(set)}
+    from jsonb_array_elements(${rows}::jsonb) a(j), jsonb_populate_record(null::${into}, a.j) i
     where t.workspace_id = i.workspace_id and t.id = i.id and t.version = (a.j->>'expected')::int returning t.id`;
 };
 
@@ -161,6 +178,8 @@ const eventColumns = [
   ['correlation_id', 'uuid'],
   ['supersedes_id', 'uuid'],
 ] as const;
+const eventNames = sql.raw(eventColumns.map(([name]) => name).join(', '));
+const eventTypes = sql.raw(eventColumns.map(([name, type]) => `${name} ${type}`).join(', '));
 
 const eventJson = (event: Event) => ({
   workspace_id: event.workspaceId,
