@@ -8,7 +8,6 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     pool: 'forks',
     isolate: false, // files share what they import, which takes longer than most of them
-    restoreMocks: true,
     maxWorkers: 3, // tests wait a good part of their time
     testTimeout: 60_000,
     hookTimeout: 120_000,

@@ -35,8 +35,8 @@ export interface ChaosOptions {
   areas: readonly number[];
   /** The most that a task has. */
   maxAttempts: number;
-  /** How often a process is killed, in milliseconds. */
-  killEveryMs: number;
+  /** How many processes are killed at most: who is killed takes longer, and so is killed more often. */
+  mostKills: number;
   /** When nats-server is killed, in milliseconds after the chaos began; two seconds later it is back. */
   natsKillsAt: readonly number[];
   /** When Postgres crashes, in milliseconds after the chaos began; null: never. */
@@ -65,6 +65,9 @@ export interface Outcome {
 
 /** 14:00 in New York, 9:00 in Honolulu: everybody may be called. */
 const startAt = new Date('2026-03-03T19:00:00Z');
+
+/** How often a process is killed, in milliseconds. */
+const killEveryMs = 1_000;
 
 /** How long nats-server is away, in milliseconds. */
 const natsAwayMs = 2_000;
@@ -160,11 +163,11 @@ class Run {
     ];
   }
 
-  /** Kills a process again and again. */
+  /** Kills a process every second. */
   async #kill(signal: AbortSignal): Promise<void> {
     const random = randomOf(this.#options.seed + 2);
-    while (!signal.aborted) {
-      await sleep(this.#options.killEveryMs, undefined, { signal }).catch(() => {});
+    while (!signal.aborted && this.#kills < this.#options.mostKills) {
+      await sleep(killEveryMs, undefined, { signal }).catch(() => {});
       if (signal.aborted || !this.#mayKill) continue;
       if (this.#cluster.killOne(random)) this.#kills += 1;
     }
