@@ -73,7 +73,7 @@ test('however a process dies while it places a call, nobody is dialled twice and
     }, 30_000);
     await check(stage, index + 1);
   });
-}, 300_000);
+}, 600_000);
 
 /** Asks a new process for a call and kills it on the way; false when it came through. */
 async function isKilledAt(stage: Stage, index: number, lit: Lit): Promise<boolean> {
