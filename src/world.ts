@@ -18,6 +18,8 @@ import { openLog } from './world/log.ts';
 import { getTypeParser, migrate } from './world/connection.ts';
 import { lead } from './world/leader.ts';
 import { inTransaction, openDatabase, type Database } from './world/database.ts';
+import { openGroup } from './world/group.ts';
+import { openLoads } from './world/load.ts';
 import { openRates, takeTurns, type Taking } from './world/rate.ts';
 import { insertInto, openReads } from './world/read.ts';
 import { tables } from './world/tables.ts';
@@ -63,6 +65,8 @@ export async function openWorld(options: {
   const database = openDatabase(pool);
   const reads = openReads(database);
   const log = openLog(database);
+  const writeInGroup = openGroup(database);
+  const load = openLoads(reads);
 
   /**
    * Load, decide, append: one read and one write, without a lock. Who loses the race decides again, so `decide` must be
@@ -76,20 +80,16 @@ export async function openWorld(options: {
     by: By,
   ): Promise<Change<R>> {
     const [id, known] = typeof target === 'string' ? [target, null] : [target.id, target];
-    const where = { workspaceId: { eq: by.workspaceId }, id: { eq: id } };
     for (let attempt = 1; attempt <= lockFreeAttempts; attempt += 1) {
-      const found = (attempt === 1 ? known : null) ?? (await reads.findOne<R>(kind.table, where));
-      const staged = new Staged();
+      const found =
+        (attempt === 1 ? known : null) ?? (await load<R>(kind.table, { workspaceId: by.workspaceId, id }));
       const row = found ? await upToDate(reads, kind, found) : kind.blank(id, by.workspaceId);
-      const next = staged.decide(kind, row, decide(row), by);
-      try {
-        await staged.write(database);
-        return { row: next, events: staged.events };
-      } catch (error) {
-        if (!isOvertaken(error)) throw error;
-      }
+      const { row: next, events } = happen(kind, row, decide(row), by);
+      const entry = { table: kind.table, row: next, before: row, events };
+      if (events.length === 0 || (await writeInGroup(entry))) return { row: next, events };
     }
     return transact(async (tx) => {
+      const where = { workspaceId: { eq: by.workspaceId }, id: { eq: id } };
       const row = (await tx.lock(kind, where)) ?? kind.blank(id, by.workspaceId);
       return tx.decide(kind, row, decide(row), by);
     });
@@ -166,18 +166,13 @@ class Staged {
   /** Folds facts into a row and keeps both for the one statement that writes them. */
   decide<R extends Row, F extends Fact>(kind: Kind<R, F>, row: R, facts: F[], by: By): R {
     if (facts.length === 0) return row;
-    let next = row;
-    for (const fact of facts) {
-      const event = eventOf(kind, next, fact, by);
-      next = fold(kind, next, event);
-      event.patientId = kind.patientOf(next, fact);
-      this.events.push(event);
-    }
+    const { row: next, events } = happen(kind, row, facts, by);
+    this.events.push(...events);
     const written = this.#written.get(kind.table) ?? { table: kind.table, rows: [] };
     this.#written.set(kind.table, written);
     const earlier = written.rows.find((entry) => entry.row.id === row.id);
     if (earlier) earlier.row = next;
-    else written.rows.push({ row: next, expected: row.version });
+    else written.rows.push({ row: next, before: row });
     return next;
   }
 
@@ -258,11 +253,24 @@ export class Transaction {
 
 type Reads = ReturnType<typeof openReads>;
 
-/** A row that an older fold made is folded anew from its events. */
+/** The events that facts become, and the row after them. */
+function happen<R extends Row, F extends Fact>(kind: Kind<R, F>, row: R, facts: F[], by: By): Change<R> {
+  const events: Event[] = [];
+  let next = row;
+  for (const fact of facts) {
+    const event = eventOf(kind, next, fact, by);
+    next = fold(kind, next, event);
+    event.patientId = kind.patientOf(next, fact);
+    events.push(event);
+  }
+  return { row: next, events };
+}
+
+/** A row that an older fold made is folded anew from its events; it is still said to be of the old one, until it is written. */
 async function upToDate<R extends Row, F extends Fact>(reads: Reads, kind: Kind<R, F>, row: R): Promise<R> {
   if (row.foldVersion === kind.foldVersion) return row;
   const history = (await reads.history(row.workspaceId, row.id)) as Event<F>[];
-  return foldOf(kind, row.id, row.workspaceId, history);
+  return { ...foldOf(kind, row.id, row.workspaceId, history), foldVersion: row.foldVersion };
 }
 
 const eventOf = <R extends Row, F extends Fact>(kind: Kind<R, F>, row: R, fact: F, by: By): Event<F> => ({

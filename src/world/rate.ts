@@ -1,9 +1,6 @@
 import { sql } from 'kysely';
 import { prepared, type Database } from './database.ts';
 
-/** One minute, in milliseconds: the window of an API key's limit. */
-const windowMs = 60_000;
-
 /** Which turns with the carrier are wanted. */
 export interface Taking {
   account: string;
@@ -61,25 +58,21 @@ export async function takeTurns(database: Database, taking: Taking): Promise<Tur
 
 /** Limits that all replicas share. They live in unlogged tables: cheap to write, and empty after a crash of Postgres. */
 export function openRates(database: Database) {
-  /** Counts one request of a key. Answers null, or in how many seconds its next minute begins when this one is used up. */
-  async function takeRequest(
+  /** Counts requests of a key that may come in a minute; answers how many of them its limit still holds. */
+  async function takeRequests(
     key: { workspaceId: string; id: string },
-    limit: number,
-    now: Date,
-  ): Promise<number | null> {
-    const minute = new Date(Math.floor(now.getTime() / windowMs) * windowMs);
-    const rows = await database.run<{ used: number }>(
+    { minute, count, limit }: { minute: Date; count: number; limit: number },
+  ): Promise<number> {
+    const [row] = await database.run<{ used: number }>(
       prepared(sql`
       insert into request_window as w (workspace_id, key_id, started_at, used)
-      values (${key.workspaceId}, ${key.id}, ${minute}, 1)
+      values (${key.workspaceId}, ${key.id}, ${minute}, ${count})
       on conflict (workspace_id, key_id) do update
-        set used = case when w.started_at = excluded.started_at then w.used + 1 else 1 end, started_at = excluded.started_at
+        set used = case when w.started_at = excluded.started_at then w.used else 0 end + excluded.used,
+          started_at = excluded.started_at
       returning used`),
     );
-    const used = rows[0]?.used ?? 0;
-    return used <= limit
-      ? null
-      : Math.max(1, Math.ceil((minute.getTime() + windowMs - now.getTime()) / 1000));
+    return Math.max(0, Math.min(count, limit - row!.used + count));
   }
 
   /** Begun minutes of a workspace's calls that ended in this calendar month, UTC. No limit is set yet. */
@@ -92,5 +85,5 @@ export function openRates(database: Database) {
     return { month, callMinutes: rows[0]?.callMinutes ?? 0, limitMinutes: null };
   }
 
-  return { takeTurns: (taking: Taking) => takeTurns(database, taking), takeRequest, usage };
+  return { takeTurns: (taking: Taking) => takeTurns(database, taking), takeRequests, usage };
 }

@@ -20,8 +20,6 @@ interface Shape {
   name: string;
   /** `column as "property"` for each column, in the order of declaration. */
   select: string;
-  /** `"column" = i."column"` for each column that is not of the key. */
-  set: string;
   columns: { property: string; column: string; key: boolean }[];
 }
 const shapes = new WeakMap<Table, Shape>();
@@ -37,11 +35,7 @@ export function shapeOf(table: Table): Shape {
     key: property.primary === true,
   }));
   const select = columns.map(({ column, property }) => `t."${column}" as "${property}"`).join(', ');
-  const set = columns
-    .filter(({ key }) => !key)
-    .map(({ column }) => `"${column}" = i."${column}"`)
-    .join(', ');
-  const shape = { name: tableName, select, set, columns };
+  const shape = { name: tableName, select, columns };
   shapes.set(table, shape);
   return shape;
 }
@@ -86,10 +80,10 @@ export function toJson(table: Table, row: object): Record<string, unknown> {
   return Object.fromEntries(shapeOf(table).columns.map(({ property, column }) => [column, values[property]]));
 }
 
-/** Rows of one kind that a change has folded, each with the version it was read at. */
+/** Rows of one kind that a change has folded, each with what it was read as. */
 export interface Written {
   table: Table;
-  rows: { row: Row; expected: number }[];
+  rows: { row: Row; before: Row }[];
 }
 
 /**
@@ -100,15 +94,13 @@ export interface Written {
  */
 export function writeStatement(written: Written[], events: Event[]): RawBuilder<unknown> {
   const writes = written.flatMap(({ table, rows }) => [
-    ...writesOf(
+    ...insertsOf(
       table,
-      rows.filter(({ expected }) => expected === 0),
-      insertSql,
+      rows.filter(({ before }) => before.version === 0),
     ),
-    ...writesOf(
+    ...updatesOf(
       table,
-      rows.filter(({ expected }) => expected > 0),
-      updateSql,
+      rows.filter(({ before }) => before.version > 0),
     ),
   ]);
   const parts = writes.map((write, index) => sql`${sql.raw(`w${index}`)} as (${write})`);
@@ -131,32 +123,47 @@ export function writeStatement(written: Written[], events: Event[]): RawBuilder<
 /** Whether a write failed because somebody else was first: Postgres's division_by_zero. */
 export const isOvertaken = (error: unknown): boolean => (error as { code?: string }).code === '22012';
 
-const writesOf = (
-  table: Table,
-  rows: Written['rows'],
-  write: (shape: Shape, json: string) => RawBuilder<unknown>,
-): RawBuilder<unknown>[] =>
-  rows.length === 0
-    ? []
-    : [
-        write(
-          shapeOf(table),
-          JSON.stringify(rows.map(({ row, expected }) => ({ ...toJson(table, row), expected }))),
-        ),
-      ];
+function insertsOf(table: Table, rows: Written['rows']): RawBuilder<unknown>[] {
+  if (rows.length === 0) return [];
+  const into = sql.table(shapeOf(table).name);
+  const values = JSON.stringify(rows.map(({ row }) => toJson(table, row)));
+  return [
+    sql`insert into ${into} select i.* from jsonb_populate_recordset(null::${into}, ${values}::jsonb) i
+      on conflict do nothing returning id`,
+  ];
+}
 
-const insertSql = ({ name }: Shape, rows: string) => {
+/**
+ * Only the columns in which one of the rows has changed are written: a fold keeps the value of every other one. What an
+ * older fold made is written whole.
+ */
+function updatesOf(table: Table, rows: Written['rows']): RawBuilder<unknown>[] {
+  if (rows.length === 0) return [];
+  const { name, columns } = shapeOf(table);
   const into = sql.table(name);
-  return sql`insert into ${into} select i.* from jsonb_populate_recordset(null::${into}, ${rows}::jsonb) i
-    on conflict do nothing returning id`;
-};
+  const isRefolded = rows.some(({ row, before }) => row.foldVersion !== before.foldVersion);
+  const changed = columns.filter(
+    ({ property, key }) =>
+      !key && (isRefolded || rows.some(({ row, before }) => differs(row, before, property))),
+  );
+  const set = changed.map(({ column }) => `"${column}" = i."${column}"`).join(', ');
+  const values = rows.map(({ row, before }) => ({
+    ...Object.fromEntries(changed.map(({ property, column }) => [column, valueOf(row, property)])),
+    workspace_id: row.workspaceId,
+    id: row.id,
+    expected: before.version,
+  }));
+  return [
+    sql`update ${into} t set ${sql.raw(set)}
+    from jsonb_array_elements(${JSON.stringify(values)}::jsonb) a(j), jsonb_populate_record(null::${into}, a.j) i
+    where t.workspace_id = i.workspace_id and t.id = i.id and t.version = (a.j->>'expected')::int returning t.id`,
+  ];
+}
 
-const updateSql = ({ name, set }: Shape, rows: string) => {
-  const into = sql.table(name);
-  return sql`update ${into} t set ${sql.raw(set)}
-    from jsonb_array_elements(${rows}::jsonb) a(j), jsonb_populate_record(null::${into}, a.j) i
-    where t.workspace_id = i.workspace_id and t.id = i.id and t.version = (a.j->>'expected')::int returning t.id`;
-};
+const valueOf = (row: Row, property: string) => (row as unknown as Record<string, unknown>)[property];
+
+const differs = (row: Row, before: Row, property: string): boolean =>
+  valueOf(row, property) !== valueOf(before, property);
 
 const eventColumns = [
   ['workspace_id', 'uuid'],
