@@ -63,7 +63,8 @@ const allowed: Record<string, string[] | 'anything'> = {
 const pure = new Set([
   '@mikro-orm/core',
   '@photostructure/tz-lookup',
-  'chrono-node',
+  'chrono-node/en',
+  'chrono-node/es',
   'libphonenumber-js/max',
   'croner',
   'temporal-polyfill',
