@@ -84,15 +84,17 @@ export function openCarrier(options: {
     }
   }
 
-  /** Lets an answered call say this from now on, then end; one that is over stays so. Refuses as hangUp does. */
-  async function leave(sid: string, message: string): Promise<void> {
+  /** Lets an answered call say this from now on, then end. False: it was over already. Refuses as hangUp does. */
+  async function leave(sid: string, message: string): Promise<boolean> {
     const response = new twilio.twiml.VoiceResponse();
     response.say(message);
     response.hangup();
     try {
       await client.calls(sid).update({ twiml: response.toString() });
+      return true;
     } catch (error) {
-      if (codeOf(error) !== '21220') throw refusalOf(error);
+      if (codeOf(error) === '21220') return false;
+      throw refusalOf(error);
     }
   }
 

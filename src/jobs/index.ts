@@ -21,6 +21,7 @@ import type { RunningClock } from '../clock.ts';
 import { outreach } from '../outreach.ts';
 import { follow } from '../projection.ts';
 import type { Deliveries } from '../delivery.ts';
+import type { Outcomes } from '../outcome.ts';
 import type { Schedule } from '../schedule.ts';
 import type { Stream } from '../stream.ts';
 import type { Triggers } from '../trigger.ts';
@@ -33,6 +34,7 @@ export interface JobTools extends Sweep {
   conversations: Conversations;
   agent: Pick<Agent, 'replyTo'>;
   schedule: Schedule;
+  outcomes: Outcomes;
   stream: Stream;
   clock: RunningClock;
 }

@@ -37,8 +37,8 @@ export interface CarrierOptions {
   readonly now?: () => Date;
   /** Who is there at a dial, instead of those in people.ts. */
   readonly meet?: (number: string, attempt: number) => Person;
-  /** What the person on the call with this sid knows as their date of birth, YYYY-MM-DD. Default: nobody tells. */
-  readonly birthDateOf?: (sid: string) => Promise<string | null>;
+  /** What the person on a call knows as their date of birth, YYYY-MM-DD. Default: nobody tells. */
+  readonly birthDateOf?: (call: { readonly sid: string; readonly to: string }) => Promise<string | null>;
   /** Where people's texts to any number of the account go (SmsUrl), and in its fragment how. Default: nowhere. */
   readonly messageUrl?: string;
   /** `x-key` and `x-secret` at the voicemail vendor. Default: any. */

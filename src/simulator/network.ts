@@ -16,8 +16,8 @@ export interface Network {
   readonly client: HttpClient;
   /** Who is there this time; each call of it counts as one more dial of the number. */
   readonly meet: (number: string) => Person;
-  /** The date of birth of whoever is wanted on the call with this sid, YYYY-MM-DD; null: they would rather not say. */
-  readonly birthDateOf: (sid: string) => Promise<string | null>;
+  /** The date of birth of whoever is wanted on a call, YYYY-MM-DD; null: they would rather not say. */
+  readonly birthDateOf: (call: { readonly sid: string; readonly to: string }) => Promise<string | null>;
   /** Counts work as under way: the clock does not move on before it is done. */
   readonly busy: <T>(work: Promise<T>) => Promise<T>;
   readonly log: (line: string) => void;
