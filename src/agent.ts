@@ -3,9 +3,11 @@ import { materialOf, partiesOf } from './agent/material.ts';
 import type { Mind } from './agent/mind.ts';
 import type { Passing } from './agent/pass.ts';
 import { readFrame, type ToRelay } from './agent/relay.ts';
+import { refuseRecording } from './agent/recording.ts';
 import { byAgent, noConduct, openReports, unresolved } from './agent/report.ts';
 import { Conversation } from './agent/session.ts';
 import { replyTo } from './agent/text.ts';
+import type { RecordingCarrier } from './carrier/recording.ts';
 import type { RunningClock } from './clock.ts';
 import { assemble, briefFor, localTime } from './domain/agent-context.ts';
 import type { Brief } from './domain/agent-dialogue.ts';
@@ -20,6 +22,7 @@ import type { World } from './world.ts';
 /** What the agent works with. */
 interface Tools {
   world: World;
+  carrier: Pick<RecordingCarrier, 'stopRecording'>;
   clock: RunningClock;
   outcomes: Outcomes;
   /** Who thinks freely; null: the scripted agent speaks alone. */
@@ -136,6 +139,10 @@ export function openAgent(tools: Tools) {
       pace: tools.pace,
       send,
       log,
+      stopRecording: () =>
+        refuseRecording(tools, call).catch((error: unknown) =>
+          log(`the recording of call ${call.id} could not be stopped; it is deleted after the call`, error),
+        ),
       conclude: (conclusion, transcript, conduct) => report(call, { conclusion, transcript, conduct }),
     });
     const closed = Promise.withResolvers<void>();

@@ -225,7 +225,7 @@ async function openOutside(opening: Outside) {
   const { callsPerSecond, pace } = config.carrier;
   const limits = { callsPerMinute: config.sourceNumberCallsPerMinute, callsPerSecond };
   const conversations = openConversations({ ...core, carrier, clock, pace, log });
-  const agent = openAgent({ ...core, clock, mind: await mindOf(config), pace, log });
+  const agent = openAgent({ ...core, carrier, clock, mind: await mindOf(config), pace, log });
   const outside = { carrier, mailbox, texts: conversations, prepare: agent.prepare };
   const attempts = openAttempts({ ...core, ...outside, clock, ...limits });
   const passes = openPasses(carrier.keyFor('agent'));

@@ -1,4 +1,5 @@
 import { defineEntity, p, type InferEntity } from '@mikro-orm/core';
+import { defaultKeptDays } from './call-recording.ts';
 import type { Channel } from './consent.ts';
 import type { Policy } from './gate.ts';
 import { isAllowed, isOfTheUnitedStates } from './phone.ts';
@@ -41,6 +42,7 @@ export const openPolicy: Policy = {
   hours: [],
   caps: { perDay: null, perWeek: null, cooldownMinutes: 0 },
   maxConcurrentCalls: null,
+  recordingDays: defaultKeptDays,
 };
 
 /** A key of the API. The secret itself is shown once and never stored. */
@@ -107,6 +109,8 @@ export const services = defineEntity({
     machineMessage: p.text().nullable(),
     /** The media-stream URL of an agent elsewhere that speaks instead of ours; null: ours does. */
     streamUrl: p.text().nullable(),
+    /** Whether its calls are recorded where the law and the patient allow it (C-44). */
+    recordsCalls: p.boolean(),
     active: p.boolean(),
     isDefault: p.boolean(),
     createdAt: p.datetime(),

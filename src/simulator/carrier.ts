@@ -12,6 +12,7 @@ import { openLedger, type LedgerEntry } from './ledger.ts';
 import { openMessagesApi } from './messages-api.ts';
 import type { Network } from './network.ts';
 import { paceOf } from './pace.ts';
+import { openRecordingsApi } from './recordings-api.ts';
 import { personAt, type Person } from './people.ts';
 import { openVendorAccount } from './vendor-account.ts';
 import { openVoicemailVendor } from './voicemail-vendor.ts';
@@ -83,7 +84,8 @@ export async function startCarrier(options: CarrierOptions): Promise<Carrier> {
   const vendor = openVoicemailVendor(network, account);
   const { authToken } = options;
   const resources = { Calls: calls, Messages: messages };
-  const desk = { authToken, network, resources, inbox: messages.inbox, vendor };
+  const recordings = openRecordingsApi(network, calls.find);
+  const desk = { authToken, network, resources, recordings, inbox: messages.inbox, vendor };
   const server = http.createServer((request, response) => void serve(desk, request, response));
   const { url, port } = await listen(server, options);
   return {
@@ -135,6 +137,7 @@ function networkOf(
     now,
     pace: paceOf(pace, clock),
     ledger: openLedger(now),
+    recordings: [],
     // The clock does not move on while the customer has not answered.
     sender: { ...sender, send: (...webhook) => clock.busy(sender.send(...webhook)) },
     client: { ...client, ask: (...request) => clock.busy(client.ask(...request)) },

@@ -3,6 +3,7 @@ import type { Target, TwimlSource } from './call-order.ts';
 import { loadDocument } from './document.ts';
 import type { Network } from './network.ts';
 import type { Person } from './people.ts';
+import { startRecording } from './recording.ts';
 import { performRelay } from './relay.ts';
 import type { Verb } from './twiml.ts';
 
@@ -44,6 +45,8 @@ async function perform(call: Call, network: Network, scene: Scene): Promise<Twim
   for (const verb of document.verbs) {
     if (verb.name === 'Hangup' || verb.name === 'Reject') return null;
     if (verb.name === 'Redirect') return redirectOf(verb, document.url);
+    const recording = verb.name === 'Start' && verb.children.find(({ name }) => name === 'Recording');
+    if (recording) startRecording(call, network, recording);
     const relay = verb.name === 'Connect' && verb.children.find(({ name }) => name === 'ConversationRelay');
     if (relay) {
       const next = await performRelay(call, network, {

@@ -4,7 +4,10 @@ import type { Reply } from './http-client.ts';
 type LedgerKind = CallKind | TextKind | VoicemailKind;
 
 /** A create or update of a call; its status callback, TwiML request, verdict of machine detection; a session of ConversationRelay. */
-type CallKind = 'create' | 'update' | 'callback' | 'twiml' | 'amd' | 'relay';
+type CallKind = 'create' | 'update' | 'callback' | 'twiml' | 'amd' | 'relay' | RecordingKind;
+
+/** What is told of a recording, and what is asked of it. */
+type RecordingKind = 'recording-callback' | 'recording-update' | 'recording-delete';
 
 /** A create or update of a text; its status callback; a text of a person's, told to the customer. */
 type TextKind = 'text' | 'text-update' | 'text-callback' | 'text-received';
@@ -21,6 +24,8 @@ export interface LedgerEntry {
   readonly callSid: string | null;
   /** Of a text; absent for a create that was refused. */
   readonly messageSid?: string;
+  /** Of what was asked of a recording. */
+  readonly recordingSid?: string;
   /** The vendor's `message_id` of a voicemail. */
   readonly messageId?: string;
   /** Idempotency-Key with which a voicemail was asked for. */

@@ -2,6 +2,7 @@ import type { HttpClient } from './http-client.ts';
 import type { Ledger } from './ledger.ts';
 import type { Pace } from './pace.ts';
 import type { Person } from './people.ts';
+import type { Recording } from './recording.ts';
 import type { WebhookSender } from './webhook.ts';
 
 /** What calls and texts need of the carrier around them. */
@@ -11,6 +12,8 @@ export interface Network {
   readonly now: () => Date;
   readonly pace: Pace;
   readonly ledger: Ledger;
+  /** Of all calls, oldest first; what is deleted is gone. */
+  readonly recordings: Recording[];
   readonly sender: WebhookSender;
   /** Asks servers of the customer's without a signature. */
   readonly client: HttpClient;
