@@ -70,6 +70,7 @@ export const scopes = [
   'patients:write',
   'calls:read',
   'calls:write',
+  'outcomes:write',
   'tasks:read',
   'tasks:write',
   'campaigns:read',
@@ -88,9 +89,14 @@ export const scopes = [
 /** One of `scopes`. */
 export type Scope = (typeof scopes)[number];
 
-/** Whether these scopes allow that one: who may write may read what was written. */
+/** Whether these scopes allow that one: who may write may read what was written, and who may do all may do a part. */
 export const covers = (own: readonly Scope[], wanted: string): boolean =>
-  own.some((scope) => scope === wanted || scope === wanted.replace(/:read$/, ':write'));
+  own.some(
+    (scope) => scope === wanted || scope === wanted.replace(/:read$/, ':write') || scope === wider[wanted],
+  );
+
+/** Scopes that are a part of another: what an agent elsewhere needs is only a part of what is done with calls. */
+const wider: Record<string, Scope> = { 'outcomes:write': 'calls:write' };
 
 /** The scopes of a new workspace's first key: all that stay within it. */
 export const workspaceScopes = scopes.filter((scope) => scope !== 'organization:write');

@@ -5,6 +5,7 @@ import type { Network } from './network.ts';
 import type { Person } from './people.ts';
 import { startRecording } from './recording.ts';
 import { performRelay } from './relay.ts';
+import { performStream } from './stream.ts';
 import type { Verb } from './twiml.ts';
 
 /** Does what the customer's TwiML says, from one document to the next, until the last one ends. */
@@ -47,19 +48,21 @@ async function perform(call: Call, network: Network, scene: Scene): Promise<Twim
     if (verb.name === 'Redirect') return redirectOf(verb, document.url);
     const recording = verb.name === 'Start' && verb.children.find(({ name }) => name === 'Recording');
     if (recording) startRecording(call, network, recording);
-    const relay = verb.name === 'Connect' && verb.children.find(({ name }) => name === 'ConversationRelay');
-    if (relay) {
-      const next = await performRelay(call, network, {
-        verb,
-        relay,
-        documentUrl: document.url,
-        person,
-        signal,
-      });
+    const session = verb.name === 'Connect' ? sessionIn(verb) : null;
+    if (session) {
+      const { perform, noun } = session;
+      const next = await perform(call, network, { verb, noun, documentUrl: document.url, person, signal });
       if (next) return next;
     } else await network.pace.wait(secondsOf(verb), signal);
   }
   return null;
+}
+
+/** What talks with the person in a `<Connect>`; null: nothing that is known here. */
+function sessionIn({ children }: Verb) {
+  const noun = children.find(({ name }) => name === 'ConversationRelay' || name === 'Stream');
+  if (!noun) return null;
+  return { noun, perform: noun.name === 'Stream' ? performStream : performRelay };
 }
 
 /** A request to the customer cannot be taken back; when the call moves on, its answer is not waited for. */

@@ -16,59 +16,64 @@ interface Asked extends ListRequest {
 
 /** The Recordings resource of an account, below a call and by itself. `callOf` finds a call by its sid. */
 export function openRecordingsApi(network: Network, callOf: (sid: string) => Call | undefined) {
-  const { recordings, ledger, accountSid } = network;
+  const { recordings, accountSid } = network;
   const show = (recording: Recording) => recordingResource(recording, accountSid);
 
-  function found({ sid, callSid, path }: Asked): Recording {
-    const ofCall = recordings.filter((recording) => callSid === undefined || recording.callSid === callSid);
-    const current = (recording: Recording) => recording.status === 'in-progress';
-    const recording = sid === 'Twilio.CURRENT' ? ofCall.find(current) : ofCall.find((one) => one.sid === sid);
-    if (!recording) throw notFound(path);
-    return recording;
-  }
-
   function update(asked: Asked): Answer {
-    const recording = found(asked);
+    const recording = found(recordings, asked);
     const call = callOf(recording.callSid);
     if (asked.form.get('Status') !== 'stopped') throw new ApiError(21220, 'Status must be stopped here');
     if (!call || recording.status !== 'in-progress')
       throw new ApiError(21220, 'Recording is not in-progress');
-    enter('recording-update', recording, { Status: 'stopped' });
+    enter(network, 'recording-update', { recording, call });
     stopRecording(call, network, recording);
     return { status: 200, body: show(recording) };
   }
 
   function remove(asked: Asked): Answer {
-    const recording = found(asked);
+    const recording = found(recordings, asked);
     if (recording.status === 'in-progress')
       throw new ApiError(20009, 'Cannot delete this resource before it is complete');
-    enter('recording-delete', recording, {});
+    enter(network, 'recording-delete', { recording, call: callOf(recording.callSid) });
     recordings.splice(recordings.indexOf(recording), 1);
     return { status: 204 };
   }
 
-  function enter(
-    kind: 'recording-update' | 'recording-delete',
-    { sid, callSid }: Recording,
-    params: Record<string, string>,
-  ) {
-    const { to = '', from = '' } = callOf(callSid)?.order ?? {};
-    ledger.enter({ kind, callSid, recordingSid: sid, to, from, params, accepted: true });
-  }
-
   /** Answers one request. */
   return function act(method: string, asked: Asked): Answer {
-    const { callSid, sid } = asked;
-    if (callSid !== undefined && !callOf(callSid)) throw notFound(asked.path);
+    const { callSid, sid, path } = asked;
+    if (callSid !== undefined && !callOf(callSid)) throw notFound(path);
     if (method === 'GET' && sid === undefined) {
-      const all = recordings.filter((recording) => callSid === undefined || recording.callSid === callSid);
-      return { status: 200, body: pageOf(all.toReversed(), asked, { name: 'recordings', show }) };
+      const all = within(recordings, callSid).toReversed();
+      return { status: 200, body: pageOf(all, asked, { name: 'recordings', show }) };
     }
-    if (method === 'GET') return { status: 200, body: show(found(asked)) };
+    if (method === 'GET') return { status: 200, body: show(found(recordings, asked)) };
     if (method === 'DELETE' && sid !== undefined) return remove(asked);
     if (method === 'POST' && sid !== undefined && callSid !== undefined) return update(asked);
     throw new ApiError(20004, 'Method not allowed');
   };
+}
+
+const within = (recordings: readonly Recording[], callSid: string | undefined): Recording[] =>
+  recordings.filter((recording) => callSid === undefined || recording.callSid === callSid);
+
+/** Twilio: Twilio.CURRENT is the one that goes on. */
+function found(recordings: readonly Recording[], { sid, callSid, path }: Asked): Recording {
+  const recording = within(recordings, callSid).find((one) =>
+    sid === 'Twilio.CURRENT' ? one.status === 'in-progress' : one.sid === sid,
+  );
+  if (!recording) throw notFound(path);
+  return recording;
+}
+
+function enter(
+  { ledger }: Network,
+  kind: 'recording-update' | 'recording-delete',
+  { recording, call }: { recording: Recording; call: Call | undefined },
+): void {
+  const { to = '', from = '' } = call?.order ?? {};
+  const { sid: recordingSid, callSid } = recording;
+  ledger.enter({ kind, callSid, recordingSid, to, from, accepted: true });
 }
 
 /** The Recordings resource. */
