@@ -9,7 +9,8 @@ import { eventually } from '../support/eventually.ts';
 import { placeCall, setUp, withApp, type Answer, type App, type LedgerEntry } from '../support/program.ts';
 
 const ours = '+14155550199';
-const slow = { SIM_PACE: '20' };
+/** People slow enough for a busy machine: who is not connected within eight seconds of theirs hangs up. */
+const slow = { SIM_PACE: '5' };
 
 interface Frame {
   event: string;
@@ -71,7 +72,7 @@ function lineOn(socket: WebSocket) {
   });
   const send = (message: object) =>
     socket.send(JSON.stringify({ ...message, streamSid: frames[1]!.streamSid }));
-  const until = (event: string) => eventually(() => frames.find((frame) => frame.event === event));
+  const until = (event: string) => eventually(() => frames.find((frame) => frame.event === event), 20_000);
   return {
     frames,
     heard,
@@ -83,7 +84,7 @@ function lineOn(socket: WebSocket) {
       send({ event: 'media', media: { payload: Buffer.from(text).toString('base64') } });
       send({ event: 'mark', mark: { name: text } });
     },
-    next: (count: number) => eventually(() => heard[count - 1]),
+    next: (count: number) => eventually(() => heard[count - 1], 20_000),
   };
 }
 
@@ -122,79 +123,93 @@ const ended = (app: App, id: string): Promise<Answer['data']> =>
     const query = `query ($id: ID!) { call(id: $id) { sid status outcome summary answeredBy transcript { speaker text } events { type actor source } } }`;
     const { call } = (await app.ask(query, { id })).data;
     return call.status === 'COMPLETED' ? call : null;
-  }, 15_000);
+  }, 40_000);
 
-test('it is given the context of its call, talks, reports with a narrow key, and hangs up', () =>
-  withApp(async (app) => {
-    const key = await narrowKey(app);
-    const statuses: number[] = [];
-    const elsewhere = await openElsewhere(async (line) => {
-      const { start } = await line.until('start');
-      const given = start!.customParameters;
-      const { status, body } = await contextAt(given);
-      statuses.push(status);
-      const { callId, greeting, instructions } = body as Record<string, string>;
-      expect(callId).toBe(given.callId);
-      expect(instructions).toMatch(/Check-up/);
-      line.say(`${greeting} May I speak with Rosa?`);
-      await line.next(1);
-      line.say('What is your date of birth?');
-      await line.next(2);
-      line.say('Will you come?');
-      await line.next(3);
-      const transcript = line.heard.map((text) => ({ speaker: 'patient', text, at: '2026-03-03T19:00:00Z' }));
-      const input = { callId, outcome: 'confirmed', summary: 'She comes.', answeredBy: 'HUMAN', transcript };
-      const told = await app.ask(reporting, { input }, key);
-      expect(told.data.reportCallOutcome.__typename).toBe('ReportCallOutcomePayload');
-      line.socket.close();
-    });
-    try {
-      const id = await call(app, elsewhere.url);
-      const done = await ended(app, id);
-      expect(elsewhere.failures).toEqual([]);
-      expect(done).toMatchObject({ outcome: 'confirmed', summary: 'She comes.', answeredBy: 'HUMAN' });
-      expect(done.transcript.map(({ text }: { text: string }) => text)).toEqual([
-        'Yes, speaking.',
-        'It is March 14, 1951.',
-        'Yes, that works for me.',
-      ]);
-      expect(statuses).toEqual([200]);
-      const [line] = elsewhere.lines as [Line];
-      const { frames } = line;
-      expect(frames[0]).toEqual({ event: 'connected', protocol: 'Call', version: '1.0.0' });
-      expect(frames[1]).toMatchObject({
-        event: 'start',
-        sequenceNumber: '1',
-        start: {
-          callSid: done.sid,
-          tracks: ['inbound'],
-          mediaFormat: { encoding: 'audio/x-mulaw', sampleRate: 8000, channels: 1 },
-        },
+test(
+  'it is given the context of its call, talks, reports with a narrow key, and hangs up',
+  { timeout: 120_000 },
+  () =>
+    withApp(async (app) => {
+      const key = await narrowKey(app);
+      const statuses: number[] = [];
+      const elsewhere = await openElsewhere(async (line) => {
+        const { start } = await line.until('start');
+        const given = start!.customParameters;
+        const { status, body } = await contextAt(given);
+        statuses.push(status);
+        const { callId, greeting, instructions } = body as Record<string, string>;
+        expect(callId).toBe(given.callId);
+        expect(instructions).toMatch(/Check-up/);
+        line.say(`${greeting} May I speak with Rosa?`);
+        await line.next(1);
+        line.say('What is your date of birth?');
+        await line.next(2);
+        line.say('Will you come?');
+        await line.next(3);
+        const transcript = line.heard.map((text) => ({
+          speaker: 'patient',
+          text,
+          at: '2026-03-03T19:00:00Z',
+        }));
+        const input = {
+          callId,
+          outcome: 'confirmed',
+          summary: 'She comes.',
+          answeredBy: 'HUMAN',
+          transcript,
+        };
+        const told = await app.ask(reporting, { input }, key);
+        expect(told.data.reportCallOutcome.__typename).toBe('ReportCallOutcomePayload');
+        line.socket.close();
       });
-      expect(frames.slice(1).map(({ sequenceNumber }) => Number(sequenceNumber))).toEqual(
-        frames.slice(1).map((_, index) => index + 1),
-      );
-      expect(frames.every(({ media }) => !media || Buffer.from(media.payload, 'base64').length === 160)).toBe(
-        true,
-      );
-      // Marks come back once what was said before them has been played.
-      expect(frames.flatMap(({ mark }) => mark?.name ?? [])).toEqual([
-        'Hello from the clinic. May I speak with Rosa?',
-        'What is your date of birth?',
-        'Will you come?',
-      ]);
-      // The pass was good for this call alone, and as long as it lasted.
-      expect(await contextAt(frames[1]!.start!.customParameters)).toMatchObject({ status: 403 });
-      const entries = (await app.ledger()) as (LedgerEntry & { greetedMs?: number })[];
-      expect(entries.filter(({ kind }) => kind === 'stream')).toMatchObject([
-        { accepted: true, greetedMs: expect.any(Number) },
-      ]);
-    } finally {
-      elsewhere.close();
-    }
-  }, slow));
+      try {
+        const id = await call(app, elsewhere.url);
+        const done = await ended(app, id);
+        expect(elsewhere.failures).toEqual([]);
+        expect(done).toMatchObject({ outcome: 'confirmed', summary: 'She comes.', answeredBy: 'HUMAN' });
+        expect(done.transcript.map(({ text }: { text: string }) => text)).toEqual([
+          'Yes, speaking.',
+          'It is March 14, 1951.',
+          'Yes, that works for me.',
+        ]);
+        expect(statuses).toEqual([200]);
+        const [line] = elsewhere.lines as [Line];
+        const { frames } = line;
+        expect(frames[0]).toEqual({ event: 'connected', protocol: 'Call', version: '1.0.0' });
+        expect(frames[1]).toMatchObject({
+          event: 'start',
+          sequenceNumber: '1',
+          start: {
+            callSid: done.sid,
+            tracks: ['inbound'],
+            mediaFormat: { encoding: 'audio/x-mulaw', sampleRate: 8000, channels: 1 },
+          },
+        });
+        expect(frames.slice(1).map(({ sequenceNumber }) => Number(sequenceNumber))).toEqual(
+          frames.slice(1).map((_, index) => index + 1),
+        );
+        expect(
+          frames.every(({ media }) => !media || Buffer.from(media.payload, 'base64').length === 160),
+        ).toBe(true);
+        // Marks come back once what was said before them has been played.
+        expect(frames.flatMap(({ mark }) => mark?.name ?? [])).toEqual([
+          'Hello from the clinic. May I speak with Rosa?',
+          'What is your date of birth?',
+          'Will you come?',
+        ]);
+        // The pass was good for this call alone, and as long as it lasted.
+        expect(await contextAt(frames[1]!.start!.customParameters)).toMatchObject({ status: 403 });
+        const entries = (await app.ledger()) as (LedgerEntry & { greetedMs?: number })[];
+        expect(entries.filter(({ kind }) => kind === 'stream')).toMatchObject([
+          { accepted: true, greetedMs: expect.any(Number) },
+        ]);
+      } finally {
+        elsewhere.close();
+      }
+    }, slow),
+);
 
-test('a narrow key reports outcomes, and can do and see nothing else', () =>
+test('a narrow key reports outcomes, and can do and see nothing else', { timeout: 120_000 }, () =>
   withApp(async (app) => {
     const key = await narrowKey(app);
     await setUp(app, ours);
@@ -209,42 +224,47 @@ test('a narrow key reports outcomes, and can do and see nothing else', () =>
     }
     const input = { callId: '00000000-0000-7000-8000-000000000000', outcome: 'confirmed' };
     expect((await app.ask(reporting, { input }, key)).data.reportCallOutcome.code).toBe('NOT_FOUND');
-  }));
+  }),
+);
 
-test('who hangs up ends the stream with a stop, and the report may come after that', () =>
-  withApp(
-    async (app) => {
-      const key = await narrowKey(app);
-      const elsewhere = await openElsewhere(async (line) => {
-        const { start } = await line.until('start');
-        await line.until('stop');
-        await line.closed;
-        const { callId } = start!.customParameters;
-        const input = { callId, outcome: 'unresolved', summary: 'They hung up.' };
-        const told = await app.ask(reporting, { input }, key);
-        expect(told.data.reportCallOutcome.__typename).toBe('ReportCallOutcomePayload');
-      });
-      try {
-        const id = await call(app, elsewhere.url, '0108');
-        await ended(app, id);
-        const told = await eventually(async () => {
-          const found = await ended(app, id);
-          return found.outcome ? found : null;
+test(
+  'who hangs up ends the stream with a stop, and the report may come after that',
+  { timeout: 120_000 },
+  () =>
+    withApp(
+      async (app) => {
+        const key = await narrowKey(app);
+        const elsewhere = await openElsewhere(async (line) => {
+          const { start } = await line.until('start');
+          await line.until('stop');
+          await line.closed;
+          const { callId } = start!.customParameters;
+          const input = { callId, outcome: 'unresolved', summary: 'They hung up.' };
+          const told = await app.ask(reporting, { input }, key);
+          expect(told.data.reportCallOutcome.__typename).toBe('ReportCallOutcomePayload');
         });
-        expect(told).toMatchObject({ outcome: 'unresolved', summary: 'They hung up.' });
-        expect(elsewhere.lines[0]!.frames.at(-1)).toMatchObject({
-          event: 'stop',
-          stop: { callSid: told.sid },
-        });
-        expect(elsewhere.failures).toEqual([]);
-      } finally {
-        elsewhere.close();
-      }
-    },
-    { SIM_PACE: '2' },
-  ));
+        try {
+          const id = await call(app, elsewhere.url, '0108');
+          await ended(app, id);
+          const told = await eventually(async () => {
+            const found = await ended(app, id);
+            return found.outcome ? found : null;
+          });
+          expect(told).toMatchObject({ outcome: 'unresolved', summary: 'They hung up.' });
+          expect(elsewhere.lines[0]!.frames.at(-1)).toMatchObject({
+            event: 'stop',
+            stop: { callSid: told.sid },
+          });
+          expect(elsewhere.failures).toEqual([]);
+        } finally {
+          elsewhere.close();
+        }
+      },
+      { SIM_PACE: '2' },
+    ),
+);
 
-test('what is cleared is not played, and its marks come back at once', () =>
+test('what is cleared is not played, and its marks come back at once', { timeout: 120_000 }, () =>
   withApp(async (app) => {
     const elsewhere = await openElsewhere(async (line) => {
       await line.until('start');
@@ -264,4 +284,5 @@ test('what is cleared is not played, and its marks come back at once', () =>
     } finally {
       elsewhere.close();
     }
-  }, slow));
+  }, slow),
+);
