@@ -110,6 +110,8 @@ const statements = [
   "answered_at" timestamptz null,
   "ended_at" timestamptz null,
   "duration_seconds" int null,
+  "recordings" jsonb not null,
+  "recordings_since" timestamptz null,
   primary key ("workspace_id", "id")
 )`,
   `create index "call_sid" on "call" ("sid", "workspace_id")`,
@@ -123,6 +125,7 @@ const statements = [
   `create index call_tags on call using gin (tags)`,
   `create index call_metadata on call using gin (metadata jsonb_path_ops)`,
   `create index call_open on call (status_at) where status in ('QUEUED', 'RINGING', 'IN_PROGRESS', 'UNCERTAIN')`,
+  `create index call_recorded on call (recordings_since) where recordings_since is not null`,
   `create index call_open_contact on call (workspace_id, contact_id) where status in ('QUEUED', 'RINGING', 'IN_PROGRESS', 'UNCERTAIN')`,
   `create table "call_watch" (
   "workspace_id" uuid not null,
@@ -558,6 +561,7 @@ const statements = [
   "greeting" text not null,
   "machine_message" text null,
   "stream_url" text null,
+  "records_calls" boolean not null,
   "active" boolean not null,
   "is_default" boolean not null,
   "created_at" timestamptz not null,

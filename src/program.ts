@@ -34,6 +34,7 @@ import { openSubscriptions } from './subscription.ts';
 import { openTriggers } from './trigger.ts';
 import { openDropCowboy, openMailbox, type Mailbox } from './voicemail.ts';
 import { openVoicemailAudio } from './voicemail-audio.ts';
+import { openVerbs } from './verbs.ts';
 import { openWebhooks, type Webhooks } from './webhooks.ts';
 import { openWorld, type World } from './world.ts';
 
@@ -225,7 +226,15 @@ async function openOutside(opening: Outside) {
   const { callsPerSecond, pace } = config.carrier;
   const limits = { callsPerMinute: config.sourceNumberCallsPerMinute, callsPerSecond };
   const conversations = openConversations({ ...core, carrier, clock, pace, log });
-  const agent = openAgent({ ...core, clock, mind: await mindOf(config), pace, log });
+  const agent = openAgent({
+    ...core,
+    carrier,
+    verbs: openVerbs(access.contextOfAgent),
+    clock,
+    mind: await mindOf(config),
+    pace,
+    log,
+  });
   const outside = { carrier, mailbox, texts: conversations, prepare: agent.prepare };
   const attempts = openAttempts({ ...core, ...outside, clock, ...limits });
   const passes = openPasses(carrier.keyFor('agent'));

@@ -1,13 +1,15 @@
 import type { Agent } from './agent.ts';
 import type { Passes } from './agent/pass.ts';
 import type { Attempts } from './attempt.ts';
-import type { Carrier } from './carrier.ts';
+import { everyRetry, type Carrier } from './carrier.ts';
 import * as twiml from './carrier/twiml.ts';
 import type { Clock } from './clock.ts';
 import type { Conversations } from './conversation.ts';
+import { linesOf } from './domain/agent-lines.ts';
 import * as calls from './domain/call.ts';
 import type { Call } from './domain/call.ts';
 import * as progress from './domain/call-progress.ts';
+import { record as keep } from './domain/call-recording.ts';
 import type { Mailbox } from './voicemail.ts';
 import { voicemailTold } from './webhooks/voicemail.ts';
 import type { World } from './world.ts';
@@ -44,10 +46,10 @@ interface Tools {
 }
 
 /** The carrier's paths: the ids are ours, so that a callback may come before the carrier's own answer. */
-const path = /^\/carrier\/([0-9a-f-]{36})\/calls\/([0-9a-f-]{36})\/(status|twiml|amd|ended)$/;
+const path = /^\/carrier\/([0-9a-f-]{36})\/calls\/([0-9a-f-]{36})\/(status|twiml|amd|ended|recording)$/;
 
 /** What a callback tells, or what TwiML is asked for. */
-type Topic = 'status' | 'twiml' | 'amd' | 'ended';
+type Topic = 'status' | 'twiml' | 'amd' | 'ended' | 'recording';
 
 /** Said when the line to the agent breaks. */
 const apology = 'I am sorry, we have lost the connection. We will try again. Goodbye.';
@@ -100,6 +102,10 @@ export function openWebhooks(tools: Tools) {
     },
     twiml: answered,
     ended,
+    recording: async (call, parameters) => {
+      await recorded(call, parameters);
+      return { status: 204 };
+    },
   };
 
   async function told(call: Call, parameters: Record<string, string>): Promise<void> {
@@ -112,6 +118,14 @@ export function openWebhooks(tools: Tools) {
     await attempts.record(call, (current) => progress.detect(current, detail, clock.now()), carrierOf(call));
   }
 
+  /** A recording is there. It is known by the carrier's id, so that told again it is the same one. */
+  async function recorded(call: Call, parameters: Record<string, string>): Promise<void> {
+    const { RecordingSid: sid, RecordingStatus: status, RecordingDuration: seconds } = parameters;
+    if (!sid || status !== 'completed') return;
+    const recording = { sid, durationSeconds: seconds ? Number(seconds) : null };
+    await attempts.record(call, (current) => keep(current, recording), carrierOf(call));
+  }
+
   /** Whoever answers is connected with whoever speaks; the request itself tells that the call was answered. */
   async function answered(call: Call, parameters: Record<string, string>): Promise<Answered> {
     const heard = heardOf({ ...parameters, CallStatus: 'in-progress' }, clock.now());
@@ -120,15 +134,20 @@ export function openWebhooks(tools: Tools) {
       agent.expect({ ...call, sid: call.sid ?? parameters['CallSid'] ?? null }),
     ]);
     if (!admission) return xml(twiml.hangUp());
-    const { brief, streamUrl } = admission;
+    const { brief, streamUrl, context } = admission;
+    const { language } = brief;
+    const recorded = context.recording?.allowed
+      ? { url: `${carrier.baseOf(call)}/recording${everyRetry}` }
+      : null;
     const pass = passes.of({ workspaceId: call.workspaceId, callId: call.id });
     const endedUrl = `${carrier.baseOf(call)}/ended`;
     if (streamUrl !== null) {
       const parameters = { callId: call.id, pass, contextUrl: `${publicUrl}/agent/context` };
-      return xml(twiml.connectStream({ url: streamUrl, endedUrl, parameters }));
+      const notice = brief.isRecordingAnnounced ? { text: linesOf(language).recorded, language } : null;
+      return xml(twiml.connectStream({ url: streamUrl, endedUrl, parameters, recorded, notice }));
     }
     const url = `${publicUrl.replace(/^http/, 'ws')}/agent/relay/${pass}`;
-    return xml(twiml.connectRelay({ url, endedUrl, language: brief.language }));
+    return xml(twiml.connectRelay({ url, endedUrl, language, recorded }));
   }
 
   /** The session with the agent is over: as it should be, or because the line to it broke. */

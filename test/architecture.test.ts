@@ -22,6 +22,7 @@ const allowed: Record<string, string[] | 'anything'> = {
   secret: ['domain', 'clock'],
   trigger: ['domain', 'clock', 'idempotency', 'registry', 'schedule', 'secret', 'world'],
   agent: ['domain'],
+  verbs: ['resolvers'],
   webhooks: ['domain', 'carrier'],
   world: ['domain', 'clock', 'migrations'],
   stream: ['domain'],
