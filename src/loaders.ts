@@ -11,9 +11,11 @@ import type { Campaign } from './domain/campaign.ts';
 import * as runs from './domain/campaign-run.ts';
 import type { CampaignRun, Counts } from './domain/campaign-run.ts';
 import * as contacts from './domain/contact.ts';
+import { messages, type Message } from './domain/conversation.ts';
 import type { Engagement } from './domain/engagement.ts';
 import type { Event, Table } from './domain/event.ts';
 import * as patients from './domain/patient.ts';
+import type { Patient } from './domain/patient.ts';
 import { deliveries, type Delivery } from './domain/subscription.ts';
 import * as tasks from './domain/task.ts';
 import * as triggers from './domain/trigger.ts';
@@ -28,6 +30,7 @@ import {
 } from './domain/workspace.ts';
 import type { Outreach } from './outreach/read.ts';
 import type { World } from './world.ts';
+import { shapeOf } from './world/sql.ts';
 
 /** A row as it is now: of two events of a subscription each has its own. */
 const versionOf = ({ id, version }: { id: string; version: number }) => `${id} ${version}`;
@@ -68,6 +71,20 @@ export function makeLoaders(
 
   return {
     patient: one(patients.table, 'id'),
+    peopleAt: new DataLoader<string, Patient[]>(async (phones) => {
+      const found = await world.find<Patient>(patients.table, { ...here, phone: { in: phones } });
+      const byPhone = Map.groupBy(found, ({ phone }) => phone);
+      return phones.map((phone) => byPhone.get(phone) ?? []);
+    }),
+    lastMessage: new DataLoader<string, Message | null>(async (ids) => {
+      const { select } = shapeOf(messages);
+      const found =
+        await world.query<Message>(sql`select last.* from unnest(${ids}::uuid[]) as conversation(id)
+        cross join lateral (select ${sql.raw(select)} from message t where t.workspace_id = ${workspaceId}
+          and t.conversation_id = conversation.id order by t.position desc limit 1) last`);
+      const byId = new Map(found.map((message) => [message.conversationId, message]));
+      return ids.map((id) => byId.get(id) ?? null);
+    }),
     call: one(calls.table, 'id'),
     task: one(tasks.table, 'id'),
     campaign: one(campaigns.table, 'id'),

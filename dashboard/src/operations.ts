@@ -302,8 +302,9 @@ export type SenderState =
   | 'REJECTED'
   | 'UNKNOWN';
 
-/** DAY: the date on the person's calendar, YYYY-MM-DD. HOUR: the hour of the person's day, 00 to 23. CAMPAIGN, SERVICE: ids. TAG: an attempt with two tags counts under both. What has no campaign, service, tag or known time zone is in no row of that group. */
+/** DAY: the date on the person's calendar, YYYY-MM-DD. HOUR: the hour of the person's day, 00 to 23. CAMPAIGN, SERVICE: ids. TAG: an attempt with two tags counts under both. ATTEMPT: which attempt at its task an attempt was, 01 the first; a task counts under the one that reached the person. What has no campaign, service, tag, task or known time zone is in no row of that group. */
 export type StatsGroup =
+  | 'ATTEMPT'
   | 'CAMPAIGN'
   | 'CHANNEL'
   | 'DAY'

@@ -82,6 +82,15 @@ builder.mutationFields((t) => ({
     args: { id: t.arg.id({ required: true }), active: t.arg.boolean({ required: true }) },
     resolve: (_, { id, active }, { triggers: keeper, by }) => keeper.setActive(idOf(id), active, by()),
   }),
+  deleteTrigger: t.field({
+    type: TriggerResult,
+    nullable: true,
+    authScopes: { scope: 'triggers:write' },
+    description:
+      'Takes it away for good: it fires no more, its webhook is gone, and runs that wait make nothing. Tasks that it has made stay.',
+    args: { id: t.arg.id({ required: true }) },
+    resolve: (_, { id }, { triggers: keeper, by }) => keeper.deleteTrigger(idOf(id), by()),
+  }),
   fireTrigger: t.field({
     type: TriggerRunResult,
     nullable: true,
@@ -123,8 +132,8 @@ builder.queryFields((t) => ({
     complexity: { field: 1, multiplier: 10 },
     description: 'Oldest first.',
     resolve: async (_, _args, context) =>
-      (await context.world.find<Row>(triggers.table, here(context))).toSorted((a, b) =>
-        a.id < b.id ? -1 : 1,
+      (await context.world.find<Row>(triggers.table, { ...here(context), deletedAt: { eq: null } })).toSorted(
+        (a, b) => (a.id < b.id ? -1 : 1),
       ),
   }),
   triggerPreview: t.field({

@@ -77,6 +77,11 @@ export const Trigger = builder.objectRef<Row>('Trigger').implement({
         return schedule ? cron.nextRuns(schedule, timeZone, clock.now(), wanted) : [];
       },
     }),
+    deletedAt: t.expose('deletedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'Of one that was taken away, and that only what it has made still names.',
+    }),
     webhook: t.field({
       type: WebhookDestination,
       nullable: true,
