@@ -154,43 +154,43 @@ export function beginningOf(at: Date, grain: Grain): Date {
   return begun;
 }
 
-/** The first beginning of a span that is not before an instant. */
-function nextBeginning(at: Date, grain: Grain): Date {
-  const next = beginningOf(at, grain);
-  if (next.getTime() === at.getTime()) return next;
+/** The beginning of a span that is nearest to an instant. */
+function nearestBeginning(at: Date, grain: Grain): Date {
+  const begun = beginningOf(at, grain);
+  const next = new Date(begun);
   if (grain === 'MONTH') next.setUTCMonth(next.getUTCMonth() + 1);
-  else if (grain === 'DAY') next.setUTCDate(next.getUTCDate() + 1);
-  else next.setUTCHours(next.getUTCHours() + 1);
-  return next;
+  else next.setTime(begun.getTime() + (grain === 'DAY' ? 24 : 1) * 3_600_000);
+  return at.getTime() - begun.getTime() < next.getTime() - at.getTime() ? begun : next;
 }
 
-/** An instant and a later one that is not part of the span any more. */
-export type Span = readonly [from: Date, until: Date];
+/** What is counted of a span: from an instant up to, not including, another one; added, or taken away. */
+export interface Part {
+  /** EDGE: nothing is counted in advance. */
+  grain: Grain | 'EDGE';
+  from: Date;
+  until: Date;
+  sign: 1 | -1;
+}
 
 /**
- * A span as whole months, the whole days and hours beside them, and what is less than an hour at its edges: together
- * exactly the span, none of it twice.
+ * A span as whole months and what is more or less than them in days, hours and, less than an hour at each end, one by one:
+ * together exactly the span. A week less than a month is a month without a week, which is less to read than its days.
  */
-export function partsOf(since: Date, until: Date): Record<Grain | 'EDGE', Span[]> {
-  const parts: Record<Grain | 'EDGE', Span[]> = { MONTH: [], DAY: [], HOUR: [], EDGE: [] };
-  let left: Span[] = [[since, until]];
-  for (const grain of grains) {
-    const cut = left.map((span) => ({ span, inside: insideOf(span, grain) }));
-    parts[grain] = cut.flatMap(({ inside }) => (inside ? [inside] : []));
-    left = cut.flatMap(({ span, inside }) => (inside ? around(span, inside) : [span]));
+export function partsOf(since: Date, until: Date): Part[] {
+  const parts: Part[] = [];
+  const add = (grain: Part['grain'], from: Date, to: Date) => {
+    if (from < to) parts.push({ grain, from, until: to, sign: 1 });
+    if (to < from) parts.push({ grain, from: to, until: from, sign: -1 });
+  };
+  let [grain, from, to]: [Part['grain'], Date, Date] = ['EDGE', since, until];
+  for (const coarser of grains.toReversed()) {
+    const [left, right] = [nearestBeginning(from, coarser), nearestBeginning(to, coarser)];
+    const beside = Math.abs(left.getTime() - from.getTime()) + Math.abs(right.getTime() - to.getTime());
+    if (beside >= to.getTime() - from.getTime()) break;
+    add(grain, from, left);
+    add(grain, right, to);
+    [grain, from, to] = [coarser, left, right];
   }
-  parts.EDGE = left.filter(isLong);
+  add(grain, from, to);
   return parts;
 }
-
-/** The whole months, days or hours of a span; null: there are none. */
-function insideOf([since, until]: Span, grain: Grain): Span | null {
-  const inside: Span = [nextBeginning(since, grain), beginningOf(until, grain)];
-  return isLong(inside) ? inside : null;
-}
-
-/** What of a span is not in its inside. */
-const around = ([since, until]: Span, [from, to]: Span): Span[] =>
-  [[since, from] as const, [to, until] as const].filter(isLong);
-
-const isLong = ([from, until]: Span): boolean => from < until;

@@ -1,6 +1,6 @@
 import { sql, type RawBuilder } from 'kysely';
 import { bestHourOf, reachabilityOf, trialsKept, type Engagement, type Trial } from '../domain/engagement.ts';
-import { grains, partsOf, type Grain, type Group, type Span, type Tally } from '../domain/outreach-count.ts';
+import { partsOf, type Group, type Part, type Tally } from '../domain/outreach-count.ts';
 import type { World } from '../world.ts';
 
 /** The attempts with one key. */
@@ -59,8 +59,8 @@ const columns: Record<keyof Tally, { counted: string; attempt: string; task: str
   achieved: { counted: 'achieved', attempt: '0', task: 'achieved::int' },
 };
 const names = Object.keys(columns) as (keyof Tally)[];
-const columnsAs = (source: 'counted' | 'attempt' | 'task') =>
-  sql.raw(names.map((name) => columns[name][source]).join(', '));
+const columnsAs = (source: 'counted' | 'attempt' | 'task', sign: 1 | -1) =>
+  sql.raw(names.map((name) => `${sign} * ${columns[name][source]}`).join(', '));
 const sums = sql.raw(names.map((name) => `sum("${name}")::int8 as "${name}"`).join(', '));
 const quoted = sql.raw(names.map((name) => `"${name}"`).join(', '));
 
@@ -68,35 +68,35 @@ const quoted = sql.raw(names.map((name) => `"${name}"`).join(', '));
 const isOrdered = (group: Group) => group === 'DAY' || group === 'HOUR' || group === 'ATTEMPT';
 
 /**
- * The attempts that began in a span and the tasks that were due in it, by key: whole months, days and hours as they were
- * counted in advance, the edges from the rows themselves.
+ * The attempts that began in a span and the tasks that were due in it, by key: months, days and hours as they were counted in
+ * advance, the edges from the rows themselves.
  */
 async function statsOf(
   reader: Reader,
   { workspaceId, since, until, group }: { workspaceId: string; since: Date; until: Date; group: Group },
 ): Promise<OutreachStats[]> {
-  const parts = partsOf(since, until);
   const here = sql`workspace_id = ${workspaceId} and generation = ${live}`;
-  const counted = (grain: Grain) =>
-    parts[grain].map(
-      (span) => sql`select key, ${columnsAs('counted')} from outreach_count
-        where ${here} and grouped_by = ${group} and grain = ${grain} and ${within('begun_at', span)}`,
-    );
-  const edges = parts.EDGE.flatMap((span) => [
-    sql`select ${keyOf[group]}, ${columnsAs('attempt')} from outreach_attempt where ${here} and ${within('at', span)}`,
-    sql`select ${keyOf[group]}, ${columnsAs('task')} from outreach_task where ${here} and due and ${within('at', span)}`,
-  ]);
-  const selects = [...grains.flatMap(counted), ...edges];
+  const selects = partsOf(since, until).flatMap(({ grain, sign, ...span }) =>
+    grain === 'EDGE'
+      ? [
+          sql`select ${keyOf[group]}, ${columnsAs('attempt', sign)} from outreach_attempt
+            where ${here} and ${within('at', span)}`,
+          sql`select ${keyOf[group]}, ${columnsAs('task', sign)} from outreach_task
+            where ${here} and due and ${within('at', span)}`,
+        ]
+      : sql`select key, ${columnsAs('counted', sign)} from outreach_count
+          where ${here} and grouped_by = ${group} and grain = ${grain} and ${within('begun_at', span)}`,
+  );
   if (selects.length === 0) return [];
   const order = isOrdered(group)
     ? sql`key collate "C"`
     : sql`sum(attempts) desc, sum(due) desc, key collate "C"`;
   return reader.query<OutreachStats>(sql`
     select key, ${sums} from (${sql.join(selects, sql` union all `)}) as part(key, ${quoted})
-    where key is not null group by key order by ${order} limit ${keysLimit}`);
+    where key is not null group by key having sum(attempts) <> 0 or sum(due) <> 0 order by ${order} limit ${keysLimit}`);
 }
 
-const within = (column: string, [from, until]: Span) =>
+const within = (column: string, { from, until }: Pick<Part, 'from' | 'until'>) =>
   sql`${sql.ref(column)} >= ${from} and ${sql.ref(column)} < ${until}`;
 
 /** What attempts at people have come to, by patient; one statement for a hundred as for one. */

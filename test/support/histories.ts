@@ -311,7 +311,7 @@ function begun(
     },
     counts: { ...noAttempt, ...noTask, due: 1, attempted: 1 },
   };
-  return { id: taskId, line, attempts: 0, told: { purpose, tags: tags as never }, counted };
+  return { id: taskId, line, attempts: 0, told: { purpose, tags: tags }, counted };
 }
 
 /** Counts an attempt at a task. */
