@@ -469,6 +469,7 @@ const failing = [
 const nameless = [
   'advanceClock',
   'clock',
+  'scheduleTimes',
   'setPolicy',
   'createApiKey',
   'createService',

@@ -58,12 +58,15 @@ export async function openPage(
   return { page, faults };
 }
 
-/** The serious and critical faults that axe finds in what is shown, one line each; `rules`: only those. */
-export async function seriousFaults(page: Page, rules?: string[]): Promise<string[]> {
+/** The serious and critical faults that axe finds in what is shown, one line each; `rules`: only those; `within`: only there. */
+export async function seriousFaults(
+  page: Page,
+  { rules, within = 'html' }: { rules?: string[]; within?: string } = {},
+): Promise<string[]> {
   // Our policy forbids a script of another origin in the page, so it is evaluated from outside.
-  await page.evaluate(axe.source);
+  if (!(await page.evaluate('window.axe'))) await page.evaluate(axe.source);
   const options = JSON.stringify({ resultTypes: ['violations'], ...(rules ? { runOnly: rules } : {}) });
-  const found = (await page.evaluate(`axe.run(document, ${options})`)) as {
+  const found = (await page.evaluate(`axe.run(document.querySelector('${within}'), ${options})`)) as {
     violations: { id: string; impact: string; nodes: { html: string; failureSummary: string }[] }[];
   };
   return found.violations
