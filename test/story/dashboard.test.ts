@@ -342,7 +342,7 @@ describe.runIf(chromiumPath)('the dashboard', { timeout: 60_000 }, () => {
       const length = Date.parse(variables?.['until'] ?? '') - Date.parse(variables?.['since'] ?? '');
       return variables?.['groupBy'] === 'HOUR' && length === 86_400_000;
     });
-    await page.getByLabel('When').selectOption('Last day');
+    await page.getByLabel('When', { exact: true }).selectOption('Last day');
     await asked;
     expect(faults).toEqual([]);
     await page.context().close();
