@@ -30,7 +30,6 @@ import {
 } from './domain/workspace.ts';
 import type { Outreach } from './outreach/read.ts';
 import type { World } from './world.ts';
-import { shapeOf } from './world/sql.ts';
 
 /** A row as it is now: of two events of a subscription each has its own. */
 const versionOf = ({ id, version }: { id: string; version: number }) => `${id} ${version}`;
@@ -77,11 +76,12 @@ export function makeLoaders(
       return phones.map((phone) => byPhone.get(phone) ?? []);
     }),
     lastMessage: new DataLoader<string, Message | null>(async (ids) => {
-      const { select } = shapeOf(messages);
-      const found =
-        await world.query<Message>(sql`select last.* from unnest(${ids}::uuid[]) as conversation(id)
-        cross join lateral (select ${sql.raw(select)} from message t where t.workspace_id = ${workspaceId}
-          and t.conversation_id = conversation.id order by t.position desc limit 1) last`);
+      const last = await world.query<{
+        id: string;
+      }>(sql`select last.id from unnest(${ids}::uuid[]) as conversation(id)
+        cross join lateral (select id from message where workspace_id = ${workspaceId}
+          and conversation_id = conversation.id order by position desc limit 1) last`);
+      const found = await world.find<Message>(messages, { ...here, id: { in: last.map(({ id }) => id) } });
       const byId = new Map(found.map((message) => [message.conversationId, message]));
       return ids.map((id) => byId.get(id) ?? null);
     }),
