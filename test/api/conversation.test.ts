@@ -274,7 +274,8 @@ test('conversations are listed by who wrote last, those that wait for an answer 
     for (const phone of phones) people.push(await addPatient(app, phone, `Person ${phone}`));
     for (const phone of phones) await text(app, phone, `From ${phone}`);
     const [first] = await talksOf(app, people[0]!);
-    const list = async (variables: Record<string, unknown> = {}) => (await app.ask(listing, variables)).data.conversations;
+    const list = async (variables: Record<string, unknown> = {}) =>
+      (await app.ask(listing, variables)).data.conversations;
     const said = (found: { edges: { node: { lastMessage: { body: string } } }[] }) =>
       found.edges.map(({ node }) => node.lastMessage.body);
     const wrote = phones.map((phone) => `From ${phone}`).toReversed();
@@ -325,7 +326,8 @@ test('texts of strangers wait until somebody says whose they are, or puts them a
     });
     const ids = await parkedIds(app);
     const [one, two] = [ids['It is my new number']!, ids['When do I come?']!];
-    const done = async (variables: Record<string, unknown>) => (await app.ask(assigning, variables)).data.done;
+    const done = async (variables: Record<string, unknown>) =>
+      (await app.ask(assigning, variables)).data.done;
     const prize = ids['Win a prize']!;
     expect(await done({ ids: [one, prize], patientId: ada })).toMatchObject({
       code: 'INVALID_INPUT',
