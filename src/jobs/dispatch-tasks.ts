@@ -3,9 +3,11 @@ import type { Attempts } from '../attempt.ts';
 import type { RunningClock } from '../clock.ts';
 import { leadMs } from '../domain/task-progress.ts';
 import type { Stream } from '../stream.ts';
+import type { World } from '../world.ts';
 
 /** What dispatching needs. */
 interface Tools {
+  world: Pick<World, 'heed'>;
   attempts: Attempts;
   stream: Stream;
   clock: RunningClock;
@@ -38,7 +40,7 @@ const failedMs = 1_000;
  * Dispatches tasks as they become due. It is woken by the events that make something due, by a timer at the next due
  * instant, and by the jobs' clock whatever happens: polling would make every call late.
  */
-export function openDispatcher({ attempts, stream, clock, log }: Tools) {
+export function openDispatcher({ world, attempts, stream, clock, log }: Tools) {
   const waiting = new Set<Promise<void>>();
   let running: Promise<number> | null = null;
   let isWanted = false;
@@ -118,17 +120,16 @@ export function openDispatcher({ attempts, stream, clock, log }: Tools) {
     waiting.add(made);
   }
 
-  /** Wakes it when something happens, for as long as the process lives. */
+  const hear = (events: readonly { type: string }[]) => {
+    if (events.some(({ type }) => wakers.has(type))) void run();
+  };
+
+  /** Wakes it when something happens, for as long as the process lives: here at once, elsewhere once the stream tells. */
   async function follow(signal: AbortSignal): Promise<void> {
+    signal.addEventListener('abort', world.heed(hear));
     while (!signal.aborted) {
       try {
-        await stream.follow(
-          (notices) => {
-            if (notices.some(({ type }) => wakers.has(type))) void run();
-          },
-          signal,
-          () => void run(),
-        );
+        await stream.follow(hear, signal, () => void run());
       } catch (error) {
         log('dispatching listens anew', error);
         await sleep(failedMs);
