@@ -125,7 +125,7 @@ async function openCore(opening: Opening) {
   const { databaseUrl, natsUrl } = await openServices(opening);
   const world = await openWorld({ databaseUrl, poolSize });
   opened(() => closeWorld(world));
-  await world.migrate();
+  await (config.production ? world.demandMigrated() : world.migrate());
   const stream = await openStream({ url: natsUrl, log });
   opened(() => stream.close());
   const triggers = openTriggers({ world, clock, log });

@@ -14,7 +14,7 @@ import {
 } from './domain/event.ts';
 import { newId } from './clock.ts';
 import { openLog } from './world/log.ts';
-import { getTypeParser, migrate } from './world/connection.ts';
+import { demandMigrated, getTypeParser, migrate } from './world/connection.ts';
 import { lead } from './world/leader.ts';
 import { PreparingClient } from './world/prepared.ts';
 import { openRates, takeTurns, type Taking } from './world/rate.ts';
@@ -146,6 +146,7 @@ export async function openWorld(options: {
     lead: (name: string, signal: AbortSignal, work: Parameters<typeof lead>[3]) =>
       lead(options.databaseUrl, name, signal, work),
     migrate: () => migrate(orm, options.databaseUrl),
+    demandMigrated: () => demandMigrated(orm),
     orm,
     close: () => orm.close(),
   };

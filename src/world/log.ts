@@ -1,21 +1,11 @@
-import { createHash } from 'node:crypto';
 import { sql, type RawBuilder } from 'kysely';
 import { table as eventTable, type Envelope, type Event } from '../domain/event.ts';
 import type { Database } from './read.ts';
+import { chain, linkColumns, type Link } from './chain.ts';
 import { shapeOf } from './sql.ts';
 
 /** An event without what was said or found about a person: what travels through JetStream. */
 export type Notice = Envelope & { cursor: number; type: string };
-
-interface Pending {
-  position: number;
-  workspaceId: string;
-  id: string;
-  entityId: string;
-  version: number;
-  type: string;
-  dataHash: string;
-}
 
 /** Which events are wanted from the log. */
 export interface LogQuery {
@@ -46,9 +36,8 @@ export function openLog(database: Database) {
    * Answers how many were placed.
    */
   async function sequence(limit: number): Promise<number> {
-    const pending = await query<Pending>(sql`
-      select t.position, t.workspace_id as "workspaceId", t.id, t.entity_id as "entityId", t.version, t.type,
-        t.data_hash as "dataHash"
+    const pending = await query<Link & { position: number }>(sql`
+      select t.position, ${sql.raw(linkColumns)}
       from outbox o join event t on t.workspace_id = o.workspace_id and t.position = o.position
       order by o.position limit ${limit}`);
     if (pending.length === 0) return 0;
@@ -195,13 +184,3 @@ function logConditions(wanted: LogQuery) {
     sql` `,
   );
 }
-
-/** The hash of a place in the log: over the one before it, the event's envelope and its data's hash. */
-export const chain = (before: string, event: Omit<Pending, 'position'>): string =>
-  createHash('sha256')
-    .update(
-      [before, event.workspaceId, event.id, event.entityId, event.version, event.type, event.dataHash].join(
-        '\n',
-      ),
-    )
-    .digest('hex');
