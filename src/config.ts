@@ -41,6 +41,10 @@ const settings = {
   PUBLIC_URL: url('http:', 'https:').optional(),
   DATABASE_URL: url('postgres:', 'postgresql:').transform(toSecret).optional(),
   NATS_URL: url('nats:', 'tls:').transform(toSecret).optional(),
+  NATS_REPLICAS: z.coerce
+    .number()
+    .pipe(z.literal([1, 3, 5]))
+    .default(1),
   NATS_SERVER_BIN: z.string().min(1).optional(),
   DATA_DIR: z.string().min(1).default('.data'),
   ADMIN_API_KEY: z.string().min(16, 'expected at least 16 characters').transform(toSecret).optional(),
@@ -66,6 +70,8 @@ const settings = {
   CLOCK_START: z.iso.datetime({ offset: true }).optional(),
   DEMO: z.enum(['0', '1']).default('1'),
   PRIVATE_WEBHOOKS: z.enum(['0', '1']).default('0'),
+  OTEL_EXPORTER_OTLP_ENDPOINT: url('http:', 'https:').optional(),
+  OTEL_TRACES_SAMPLER_ARG: z.coerce.number().min(0).max(1).default(1),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
 };
 const schema = z.object(settings);
@@ -130,6 +136,8 @@ function arrange(s: Settings, environment: Record<string, string | undefined>) {
     publicUrl: s.PUBLIC_URL?.replace(/\/$/, '') ?? null,
     databaseUrl: s.DATABASE_URL ?? null,
     natsUrl: s.NATS_URL ?? null,
+    /** How many servers of a NATS cluster hold the stream. */
+    natsReplicas: s.NATS_REPLICAS,
     natsServerBinary: s.NATS_SERVER_BIN ?? null,
     executablePath: environment['PATH'] ?? '',
     dataDir: s.DATA_DIR,
@@ -157,6 +165,8 @@ function arrange(s: Settings, environment: Record<string, string | undefined>) {
     demo: simulation && s.DEMO === '1',
     /** Whether webhooks may be posted to private addresses, and without TLS. */
     privateWebhooks: simulation && s.PRIVATE_WEBHOOKS === '1',
+    /** Where traces go; null: nothing is traced. */
+    tracing: tracingOf(s),
     logLevel: s.LOG_LEVEL,
   });
 }
@@ -179,6 +189,15 @@ const agentOf = (s: Settings) =>
         url: s.AGENT_URL,
         apiKey: s.AGENT_API_KEY ?? null,
         model: s.AGENT_MODEL ?? 'default',
+      });
+
+const tracingOf = (s: Settings) =>
+  s.OTEL_EXPORTER_OTLP_ENDPOINT === undefined
+    ? null
+    : Object.freeze({
+        endpoint: s.OTEL_EXPORTER_OTLP_ENDPOINT,
+        ratio: s.OTEL_TRACES_SAMPLER_ARG,
+        role: s.ROLE,
       });
 
 /** What was given, as it was written: what does not fit together is told also where some of it is malformed. */

@@ -35,7 +35,14 @@ const pull = { max_messages: 500, expires: 4_000, idle_heartbeat: 1_000 };
 const stallMs = 3_000;
 
 /** Opens JetStream on a nats-server of version 2.9 or later. It carries envelopes only; Postgres stays the truth. */
-export async function openStream(options: { url: string; log?: (line: string) => void }) {
+export async function openStream(options: {
+  url: string;
+  log?: (line: string) => void;
+  /** How many servers hold the stream; left out: one. */
+  replicas?: number;
+  /** Told of each event that is published; what it answers is the message's traceparent. */
+  published?: (notice: Notice) => string | null;
+}) {
   const connection = await connect({
     servers: options.url,
     name: 'callwell',
@@ -43,6 +50,13 @@ export async function openStream(options: { url: string; log?: (line: string) =>
     reconnectTimeWait: 250,
     waitOnFirstConnect: true,
   });
+  let isConnected = true;
+  void (async () => {
+    for await (const { type } of connection.status()) {
+      if (type === 'disconnect') isConnected = false;
+      if (type === 'reconnect') isConnected = true;
+    }
+  })();
   const manager = await jetstreamManager(connection, { timeout: 2_000 });
   const js = jetstream(connection, { timeout: 2_000 });
 
@@ -52,8 +66,10 @@ export async function openStream(options: { url: string; log?: (line: string) =>
       subjects: ['world.>'],
       retention: RetentionPolicy.Limits,
       storage: StorageType.File,
+      num_replicas: options.replicas ?? 1,
     };
-    await manager.streams.info(name).catch(() => manager.streams.add(config));
+    const found = await manager.streams.info(name).catch(() => manager.streams.add(config));
+    if (found.config.num_replicas !== config.num_replicas) await manager.streams.update(name, config);
   }
 
   /** What the stream itself says of its end: the relay keeps no other memory of what it has published. */
@@ -81,6 +97,8 @@ export async function openStream(options: { url: string; log?: (line: string) =>
         const header = headers();
         header.set(cursorHeader, String(notice.cursor));
         header.set(logHeader, logId);
+        const traceparent = options.published?.(notice);
+        if (traceparent) header.set('traceparent', traceparent);
         return js.publish(subjectOf(notice), JSON.stringify(notice), {
           msgID: notice.id,
           headers: header,
@@ -214,7 +232,7 @@ export async function openStream(options: { url: string; log?: (line: string) =>
     renew: async () => {
       await manager.streams.delete(name);
     },
-    connected: () => !connection.isClosed(),
+    connected: () => isConnected && !connection.isClosed(),
     close: () => connection.close(),
   };
 }
@@ -257,5 +275,11 @@ const subjectOf = ({ workspaceId, entityType, entityId, type }: Notice) =>
 
 function noticeOf(message: JsMsg): Notice {
   const notice = message.json<Notice>();
-  return { ...notice, effectiveAt: new Date(notice.effectiveAt), recordedAt: new Date(notice.recordedAt) };
+  const traceparent = message.headers?.get('traceparent');
+  return {
+    ...notice,
+    ...(traceparent && { traceparent }),
+    effectiveAt: new Date(notice.effectiveAt),
+    recordedAt: new Date(notice.recordedAt),
+  };
 }

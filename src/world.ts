@@ -42,6 +42,8 @@ export async function openWorld(options: {
   databaseUrl: string;
   poolSize?: number;
   log?: (line: string) => void;
+  /** Told of what was recorded, once it is. */
+  recorded?: (events: Event[]) => void;
 }) {
   const orm = await MikroORM.init({
     entities: tables,
@@ -83,7 +85,9 @@ export async function openWorld(options: {
       const staged = new Staged();
       const row = found ? await upToDate(reads, kind, found) : kind.blank(id, by.workspaceId);
       const next = staged.decide(kind, row, decide(row), by);
-      if (await staged.write(database)) return { row: next, events: staged.events };
+      if (!(await staged.write(database))) continue;
+      options.recorded?.(staged.events);
+      return { row: next, events: staged.events };
     }
     return transact(async (tx) => {
       const row = (await tx.lock(kind, where)) ?? kind.blank(id, by.workspaceId);
@@ -108,12 +112,14 @@ export async function openWorld(options: {
   async function transact<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await database.transaction().execute(async (connection) => {
+        const { result, events } = await database.transaction().execute(async (connection) => {
           const tx = new Transaction(connection);
           const result = await work(tx);
           if (!(await tx.staged.write(tx.database))) throw new Conflict();
-          return result;
+          return { result, events: tx.staged.events };
         });
+        options.recorded?.(events);
+        return result;
       } catch (error) {
         if (!isConflict(error) || attempt === attempts) throw error;
       }

@@ -124,7 +124,7 @@ function greeting(port: number): Promise<{ server_name?: string; jetstream?: boo
   return promise;
 }
 
-async function findNats(options: NatsOptions): Promise<string> {
+export async function findNats(options: NatsOptions): Promise<string> {
   if (options.binary !== undefined) {
     const binary = resolve(options.binary);
     await versionOf(binary).catch((cause: unknown) => {

@@ -1,9 +1,11 @@
+import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { GraphQLError, parse, validate, type ExecutionArgs } from 'graphql';
 import { useServer } from 'graphql-ws/use/ws';
 import type { YogaServerInstance } from 'graphql-yoga';
 import { WebSocketServer, type WebSocket } from 'ws';
+import { inScope } from '../scope.ts';
 import type { Inside } from '../server.ts';
 
 /** The largest frame of a client, in bytes. */
@@ -45,7 +47,11 @@ export function serveSockets(options: {
   });
   const cleanUp = useServer<Record<string, unknown>, { authorization?: string | null }>(
     {
-      execute: (args) => (args as Arguments).enveloped.execute(args) as never,
+      execute: (args) =>
+        inScope(
+          { name: 'graphql', requestId: randomUUID() },
+          async () => (args as Arguments).enveloped.execute(args) as never,
+        ),
       subscribe: (args) => (args as Arguments).enveloped.subscribe(args) as never,
       onConnect: ({ connectionParams, extra }) => {
         const authorization = keep(connectionParams, extra);

@@ -5,7 +5,7 @@ import { chain, linkColumns, type Link } from './chain.ts';
 import { shapeOf } from './sql.ts';
 
 /** An event without what was said or found about a person: what travels through JetStream. */
-export type Notice = Envelope & { cursor: number; type: string };
+export type Notice = Envelope & { cursor: number; type: string; traceparent?: string };
 
 /** Which events are wanted from the log. */
 export interface LogQuery {
