@@ -124,6 +124,7 @@ function greeting(port: number): Promise<{ server_name?: string; jetstream?: boo
   return promise;
 }
 
+/** The path of a nats-server that works: looked for, else fetched. Throws with what to do where there is none. */
 export async function findNats(options: NatsOptions): Promise<string> {
   if (options.binary !== undefined) {
     const binary = resolve(options.binary);

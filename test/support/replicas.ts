@@ -67,7 +67,21 @@ export async function openReplicas(
 
   const abandon = () => members.forEach(({ child }) => child.kill('SIGKILL'));
   process.once('exit', abandon);
-  await Promise.all(Array.from({ length: count }, start));
+  const close = async () => {
+    await Promise.all(
+      members.map(async ({ child }) => {
+        if (child.exitCode !== null || child.signalCode !== null) return;
+        const gone = once(child, 'exit');
+        child.kill('SIGKILL');
+        await gone;
+      }),
+    );
+    process.off('exit', abandon);
+  };
+  await Promise.all(Array.from({ length: count }, start)).catch(async (error: unknown) => {
+    await close();
+    throw error;
+  });
   return {
     get urls() {
       return members.flatMap(({ url }) => url ?? []);
@@ -82,16 +96,6 @@ export async function openReplicas(
       child.kill('SIGTERM');
       return (await left)[0];
     },
-    close: async () => {
-      await Promise.all(
-        members.map(async ({ child }) => {
-          if (child.exitCode !== null || child.signalCode !== null) return;
-          const gone = once(child, 'exit');
-          child.kill('SIGKILL');
-          await gone;
-        }),
-      );
-      process.off('exit', abandon);
-    },
+    close,
   };
 }
