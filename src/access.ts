@@ -3,6 +3,7 @@ import type { Context } from './context.ts';
 import type { Conversations } from './conversation.ts';
 import { covers, type ApiKey } from './domain/workspace.ts';
 import { makeLoaders } from './loaders.ts';
+import { openRequestLimits } from './request-limit.ts';
 import { failure } from './schema/builder.ts';
 
 /** What every context holds, whoever asks. */
@@ -24,6 +25,7 @@ const nowhere = '00000000-0000-0000-0000-000000000000';
 /** Decides who asks, and in which workspace: the one place that does. */
 export function openAccess(shared: Shared) {
   const { world, workspaces, clock } = shared;
+  const limits = openRequestLimits({ world, perMinute: shared.requestsPerMinute });
 
   const keyOf = async (authorization: string | null): Promise<ApiKey | null> => {
     const secret = /^bearer (\S+)$/i.exec(authorization ?? '')?.[1];
@@ -62,7 +64,7 @@ export function openAccess(shared: Shared) {
   }
 
   async function limit(key: ApiKey): Promise<void> {
-    const seconds = await world.takeRequest(key, shared.requestsPerMinute, clock.now());
+    const seconds = await limits.take(key, clock.now());
     if (seconds === null) return;
     const message = `This key has made its ${shared.requestsPerMinute} requests of this minute.`;
     const http = { status: 429, headers: { 'retry-after': String(seconds) } };

@@ -8,6 +8,7 @@ import { Refusal } from './domain/refusal.ts';
 import type { Received } from './domain/signature.ts';
 import { SlowSubscriber } from './live/queue.ts';
 import { schema } from './resolvers/index.ts';
+import { openDirect, tellExecuted } from './server/direct.ts';
 import { serveRelay, type Admit } from './server/relay.ts';
 import { during, nameOperation } from './server/during.ts';
 import { openDashboard } from './server/dashboard.ts';
@@ -74,6 +75,8 @@ export async function openServer(
   const mask = (error: unknown) => masked(error, inside);
   const yoga = openYoga(inside, mask, bodyLimit);
   const uploads = openYoga(inside, mask, uploadLimit);
+  const { contextOf } = inside;
+  const direct = openDirect({ schema, yoga, contextOf, mask, bodyLimit, maxTokens: tokenLimit });
   const graphql = async (request: IncomingMessage, response: ServerResponse) => {
     const contentType = request.headers['content-type'] ?? '';
     // What a form of another site can send, without asking first, is not read (CSRF).
@@ -81,7 +84,7 @@ export async function openServer(
     // Nobody without a key makes us read 64 MiB.
     const mayUpload =
       contentType.startsWith('multipart/') && (await inside.isKey(request.headers.authorization ?? null));
-    return void (mayUpload ? uploads : yoga)(request, response);
+    return mayUpload ? void uploads(request, response) : direct(request, response);
   };
   const dashboard = openDashboard();
   const underWay = new Set<ServerResponse>();
@@ -157,7 +160,7 @@ const openYoga = (inside: Inside, mask: (error: unknown) => GraphQLError, maxReq
     maxRequestBodySize,
     maskedErrors: { isDev: false, maskError: mask },
     parserAndValidationCache: true,
-    plugins: [limitTokens, nameOperation],
+    plugins: [limitTokens, nameOperation, tellExecuted],
   });
 
 /** What has an answer of its own. */

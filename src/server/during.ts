@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { getOperationAST, type ExecutionArgs } from 'graphql';
+import { getOperationAST, type DocumentNode, type ExecutionArgs } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
 import { inScope, scope } from '../scope.ts';
 
@@ -45,13 +45,18 @@ function idOf({ headers }: IncomingMessage): string {
 }
 
 /** Names what is done by the operation's first field, as the schema has it: its name and aliases are the client's text. */
+export function nameBy(document: DocumentNode, operationName: string | null | undefined): void {
+  const operation = getOperationAST(document, operationName);
+  const field = operation?.selectionSet.selections.find((selection) => selection.kind === 'Field');
+  const current = scope();
+  if (current && operation && field?.kind === 'Field')
+    current.name = `${operation.operation} ${field.name.value}`;
+}
+
+/** The same, of what Yoga executes. */
 export const nameOperation: Plugin = {
   onExecute({ args }) {
     const { document, operationName } = args as ExecutionArgs;
-    const operation = getOperationAST(document, operationName);
-    const field = operation?.selectionSet.selections.find((selection) => selection.kind === 'Field');
-    const current = scope();
-    if (current && operation && field?.kind === 'Field')
-      current.name = `${operation.operation} ${field.name.value}`;
+    nameBy(document, operationName);
   },
 };

@@ -1,11 +1,20 @@
 import { sql, type RawBuilder } from 'kysely';
 import { table as eventTable, type Envelope, type Event } from '../domain/event.ts';
-import type { Database } from './read.ts';
-import { chain, linkColumns, type Link } from './chain.ts';
+import { chain } from './chain.ts';
+import { prepared, type Database } from './database.ts';
 import { shapeOf } from './sql.ts';
 
 /** An event without what was said or found about a person: what travels through JetStream. */
 export type Notice = Envelope & { cursor: number; type: string; traceparent?: string };
+
+/** An event that has no place in the log yet. */
+type Pending = Omit<Notice, 'cursor'> & { position: number; dataHash: string };
+
+/** Where the log ends: its last place, 0 while it is empty, and the hash there. */
+export interface LogEnd {
+  cursor: number;
+  hash: string;
+}
 
 /** Which events are wanted from the log. */
 export interface LogQuery {
@@ -26,43 +35,49 @@ const noticeColumns = shapeOf(eventTable)
   .map(({ column, property }) => `t."${column}" as "${property}"`)
   .join(', ');
 
+/** How many places of the log are looked through at once for what is wanted there. */
+const lookAhead = 10_000;
+
 /** The log: the one order of all events, assigned by the leader and read by everyone. */
 export function openLog(database: Database) {
-  const query = async <T>(statement: RawBuilder<unknown>) => (await statement.execute(database)).rows as T[];
+  const query = <T>(statement: RawBuilder<unknown>) => database.run<T>(prepared(statement));
+
+  /** Where the log ends. */
+  const logEnd = async (): Promise<LogEnd> =>
+    (
+      await query<LogEnd>(
+        sql`select global_seq as cursor, hash from event_log order by global_seq desc limit 1`,
+      )
+    )[0] ?? { cursor: 0, hash: '' };
 
   /**
    * Gives the oldest events of the outbox their places in the log: dense, without gaps, each hash over the one before.
-   * Only the leader calls it; the log's primary key stops a leader that does not know it has been replaced.
-   * Answers how many were placed.
+   * Only the leader calls it, with the end as it left it; the log's primary key stops a leader that does not know it has
+   * been replaced. Answers what was placed, in order, and the new end.
    */
-  async function sequence(limit: number): Promise<number> {
-    const pending = await query<Link & { position: number }>(sql`
-      select t.position, ${sql.raw(linkColumns)}
+  async function sequence(end: LogEnd, limit: number): Promise<{ placed: Notice[]; end: LogEnd }> {
+    const pending =
+      await query<Pending>(sql`select t.position, t.data_hash as "dataHash", ${sql.raw(noticeColumns)}
       from outbox o join event t on t.workspace_id = o.workspace_id and t.position = o.position
       order by o.position limit ${limit}`);
-    if (pending.length === 0) return 0;
-    const last = (
-      await query<{ globalSeq: number; hash: string }>(
-        sql`select global_seq as "globalSeq", hash from event_log order by global_seq desc limit 1`,
-      )
-    )[0] ?? { globalSeq: 0, hash: '' };
-    let { hash } = last;
+    if (pending.length === 0) return { placed: [], end };
+    let { hash } = end;
     const entries = pending.map((event, index) => {
       hash = chain(hash, event);
-      return {
-        global_seq: last.globalSeq + 1 + index,
-        workspace_id: event.workspaceId,
-        position: event.position,
-        hash,
-      };
+      const { workspaceId, position } = event;
+      return { global_seq: end.cursor + 1 + index, workspace_id: workspaceId, position, hash };
     });
     await query(sql`
       with entry as (select * from jsonb_to_recordset(${JSON.stringify(entries)}::jsonb)
           as e(global_seq bigint, workspace_id uuid, position bigint, hash text)),
         placed as (insert into event_log (global_seq, workspace_id, position, hash)
           select global_seq, workspace_id, position, hash from entry order by global_seq)
-      delete from outbox where position in (select position from entry)`);
-    return pending.length;
+      delete from outbox where position = any(array(select position from entry))`);
+    const placed = pending.map(({ position: _position, dataHash: _hash, ...notice }, index) => ({
+      ...notice,
+      cursor: end.cursor + 1 + index,
+    }));
+    return { placed, end: { cursor: end.cursor + pending.length, hash } };
   }
 
   /** What JetStream is told of the events after a place in the log, in order. */
@@ -79,7 +94,7 @@ export function openLog(database: Database) {
     const [end] = await query<{ cursor: number }>(
       sql`select coalesce(max(global_seq), 0)::int8 as cursor from event_log`,
     );
-    const until = end?.cursor ?? 0;
+    const until = Math.min(end?.cursor ?? 0, cursor + lookAhead);
     const types = until <= cursor ? [] : await typesOf();
     const notices =
       types.length === 0
@@ -140,7 +155,19 @@ export function openLog(database: Database) {
     query(sql`insert into log_position as p (name, cursor) values (${name}, ${to})
       on conflict (name) do update set cursor = excluded.cursor where p.cursor = ${from}`);
 
-  return { position, advance, sequence, noticesAfter, noticesOf, log, timeline, eventsOf, logId, logHolds };
+  return {
+    position,
+    advance,
+    logEnd,
+    sequence,
+    noticesAfter,
+    noticesOf,
+    log,
+    timeline,
+    eventsOf,
+    logId,
+    logHolds,
+  };
 }
 
 /** What of a patient's timeline is wanted. `after` is a place in it: an instant and a position. */

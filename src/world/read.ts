@@ -1,11 +1,8 @@
-import { sql, type Kysely, type RawBuilder } from 'kysely';
+import { sql, type RawBuilder } from 'kysely';
 import * as events from '../domain/event.ts';
 import type { Event, Table } from '../domain/event.ts';
-import { prepared } from './prepared.ts';
+import { prepared, type Database } from './database.ts';
 import { columnOf, shapeOf, toJson, whereSql, type Where } from './sql.ts';
-
-/** A connection, or a transaction on one. */
-export type Database = Kysely<unknown>;
 
 /** A list's order: keyset columns, all in one direction. */
 export interface Page {
@@ -19,8 +16,7 @@ export interface Page {
 
 /** The plain reads: lists, pages, counts; one statement each. */
 export function openReads(database: Database) {
-  const query = async <T>(statement: RawBuilder<unknown>): Promise<T[]> =>
-    (await statement.execute(database)).rows as T[];
+  const query = <T>(statement: RawBuilder<unknown>): Promise<T[]> => database.run<T>(statement);
 
   /** All rows that fit, up to 10,000; for lists that a client pages through there is `page`. */
   async function find<R>(table: Table, where: Where): Promise<R[]> {
@@ -44,8 +40,10 @@ export function openReads(database: Database) {
     const conditions = whereSql(table, where);
     const joint = Object.keys(where).length > 0 ? sql` and ` : sql`where `;
     const start = after ? sql`${joint}(${sql.join(columns)}) ${beyond} (${sql.join(after)})` : sql``;
-    return query<R>(sql`select ${sql.raw(select)} from ${sql.table(name)} t ${conditions}${start}
-      order by ${sql.join(columns.map((column) => sql`${column} ${direction}`))} limit ${limit}`);
+    return query<R>(
+      prepared(sql`select ${sql.raw(select)} from ${sql.table(name)} t ${conditions}${start}
+      order by ${sql.join(columns.map((column) => sql`${column} ${direction}`))} limit ${limit}`),
+    );
   }
 
   return {
@@ -76,8 +74,6 @@ export function openReads(database: Database) {
 /** Adds a plain row. */
 export async function insertInto(database: Database, table: Table, row: object): Promise<void> {
   const { name } = shapeOf(table);
-  await sql`insert into ${sql.table(name)}
-    select i.* from jsonb_populate_record(null::${sql.table(name)}, ${JSON.stringify(toJson(table, row))}::jsonb) i`.execute(
-    database,
-  );
+  await database.run(sql`insert into ${sql.table(name)}
+    select i.* from jsonb_populate_record(null::${sql.table(name)}, ${JSON.stringify(toJson(table, row))}::jsonb) i`);
 }

@@ -475,7 +475,7 @@ test('a publisher whose tail is old writes nothing, and one that repeats itself 
     try {
       const workspaceId = newId(now);
       await world.change(patients, newId(now), news(6), by(workspaceId));
-      await world.sequence(100);
+      await world.sequence(await world.logEnd(), 100);
       const notices = await world.noticesAfter(0, 100);
       const start = await stream.tail();
       const end = await stream.publish(notices.slice(0, 3), start, 'log');
@@ -491,21 +491,22 @@ test('a publisher whose tail is old writes nothing, and one that repeats itself 
   }));
 
 /** A durable consumer that knows how far it was when it was last woken; `enter` is called in every reaction. */
-function openReader(world: World, stream: Stream, enter: () => Promise<void> | void = () => {}) {
+function openReader(
+  world: World,
+  stream: Stream,
+  { enter = () => {}, type }: { enter?: () => Promise<void> | void; type?: string } = {},
+) {
   const stop = new AbortController();
   const seen = { cursor: 0, wakes: 0 };
-  const reading = stream.consume(
-    'reader',
-    async () => {
-      const [last] = await world.query<{ cursor: number | null }>(
-        sql`select max(global_seq) as cursor from event_log`,
-      );
-      seen.cursor = last?.cursor ?? 0;
-      seen.wakes += 1;
-      await enter();
-    },
-    stop.signal,
-  );
+  const react = async () => {
+    const [last] = await world.query<{ cursor: number | null }>(
+      sql`select max(global_seq) as cursor from event_log`,
+    );
+    seen.cursor = last?.cursor ?? 0;
+    seen.wakes += 1;
+    await enter();
+  };
+  const reading = stream.consume({ name: 'reader', react, ...(type ? { type } : {}) }, stop.signal);
   return {
     seen,
     woken: (cursor: number) =>
@@ -548,12 +549,13 @@ test('a durable consumer is woken once more for what was published while it reac
         const gate = Promise.withResolvers<void>();
         const entered = Promise.withResolvers<void>();
         let reactions = 0;
-        const reader = openReader(world, stream, () => {
+        const enter = () => {
           reactions += 1;
           if (reactions !== 2) return undefined;
           entered.resolve();
           return gate.promise;
-        });
+        };
+        const reader = openReader(world, stream, { enter });
         await eventually(() => reactions > 0);
         await append(world, newId(now));
         await entered.promise;
@@ -563,6 +565,21 @@ test('a durable consumer is woken once more for what was published while it reac
         await reader.woken(last);
         await reader.stop();
       }
+    }),
+  ));
+
+test('a durable consumer of one type is woken by that type alone, also when it was once woken by all', () =>
+  withWorld((world) =>
+    withRelay({ world, url: nats.url }, async (stream) => {
+      const all = openReader(world, stream);
+      await all.woken(await append(world, newId(now)));
+      await all.stop();
+      const one = openReader(world, stream, { type: 'patient.fact_learned' });
+      await eventually(() => one.seen.wakes === 1); // at its start
+      for (let i = 0; i < 5; i += 1) await append(world, newId(now));
+      await one.woken(await append(world, newId(now), 2)); // registered, and a fact
+      expect(one.seen.wakes).toBe(2);
+      await one.stop();
     }),
   ));
 

@@ -24,7 +24,7 @@ async function tenEvents(world: World): Promise<string[]> {
       by,
     );
   }
-  while ((await world.sequence(3)) > 0);
+  while ((await world.sequence(await world.logEnd(), 3)).placed.length > 0);
   const rows = await world.query<{ id: string }>(
     sql`select t.id from event_log l join event t on t.position = l.position order by l.global_seq`,
   );

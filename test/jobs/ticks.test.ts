@@ -53,7 +53,7 @@ const deaf = (): Stream => {
     publish: gone,
     renew: gone,
     follow: (_deliver, signal) => never(signal),
-    consume: (_durable, _react, signal) => never(signal),
+    consume: (_reaction, signal) => never(signal),
     connected: () => false,
     close: () => Promise.resolve(),
   };
