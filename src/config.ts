@@ -127,8 +127,7 @@ function arrange(s: Settings, environment: Record<string, string | undefined>) {
   const simulation = simulatedCarrier || s.TWILIO_API_URL !== undefined;
   return Object.freeze({
     production: s.NODE_ENV === 'production',
-    /** True when the carrier is not Twilio's own API. */
-    simulation,
+    simulation, // the carrier is not Twilio's own API
     role: s.ROLE,
     port: s.PORT,
     host: s.HOST,
@@ -136,8 +135,7 @@ function arrange(s: Settings, environment: Record<string, string | undefined>) {
     publicUrl: s.PUBLIC_URL?.replace(/\/$/, '') ?? null,
     databaseUrl: s.DATABASE_URL ?? null,
     natsUrl: s.NATS_URL ?? null,
-    /** How many servers of a NATS cluster hold the stream. */
-    natsReplicas: s.NATS_REPLICAS,
+    natsReplicas: s.NATS_REPLICAS, // of the stream, in a cluster
     natsServerBinary: s.NATS_SERVER_BIN ?? null,
     executablePath: environment['PATH'] ?? '',
     dataDir: s.DATA_DIR,
@@ -165,7 +163,6 @@ function arrange(s: Settings, environment: Record<string, string | undefined>) {
     demo: simulation && s.DEMO === '1',
     /** Whether webhooks may be posted to private addresses, and without TLS. */
     privateWebhooks: simulation && s.PRIVATE_WEBHOOKS === '1',
-    /** Where traces go; null: nothing is traced. */
     tracing: tracingOf(s),
     logLevel: s.LOG_LEVEL,
   });
@@ -191,6 +188,7 @@ const agentOf = (s: Settings) =>
         model: s.AGENT_MODEL ?? 'default',
       });
 
+/** Where traces go; null: nothing is traced. */
 const tracingOf = (s: Settings) =>
   s.OTEL_EXPORTER_OTLP_ENDPOINT === undefined
     ? null

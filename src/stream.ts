@@ -92,14 +92,9 @@ export async function openStream(options: {
   async function publish(notices: Notice[], end: Tail, logId: string): Promise<Tail> {
     const acknowledgements = await Promise.all(
       notices.map((notice, index) => {
-        const header = headers();
-        header.set(cursorHeader, String(notice.cursor));
-        header.set(logHeader, logId);
-        const traceparent = options.published?.(notice);
-        if (traceparent) header.set('traceparent', traceparent);
         return js.publish(subjectOf(notice), JSON.stringify(notice), {
           msgID: notice.id,
-          headers: header,
+          headers: headersOf(notice, logId, options.published?.(notice)),
           expect: { lastSequence: end.sequence + index },
         });
       }),
@@ -271,6 +266,14 @@ async function reactTo(messages: ConsumerMessages, { react, gatherMs = 0 }: Reac
     if (!busy) reacting = drain().catch((error: Error) => messages.stop(error));
   }
   await reacting;
+}
+
+function headersOf({ cursor }: Notice, logId: string, traceparent: string | null = null) {
+  const header = headers();
+  header.set(cursorHeader, String(cursor));
+  header.set(logHeader, logId);
+  if (traceparent) header.set('traceparent', traceparent);
+  return header;
 }
 
 const subjectOf = ({ workspaceId, entityType, entityId, type }: Notice) =>

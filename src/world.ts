@@ -38,12 +38,10 @@ const lockFreeAttempts = 3;
 /** How often a transaction is taken anew before its conflict is a fault. */
 const attempts = 8;
 
-/** Opens the world model on a Postgres of version 15 or later. `poolSize` is the number of connections, 20 by default. */
+/** Opens the world model on a Postgres of version 15 or later, with 20 connections by default. `recorded` is told of what was. */
 export async function openWorld(options: {
   databaseUrl: string;
   poolSize?: number;
-  log?: (line: string) => void;
-  /** Told of what was recorded, once it is. */
   recorded?: (events: Event[]) => void;
 }) {
   const orm = await MikroORM.init({

@@ -3,7 +3,7 @@ import { hashOf } from '../domain/hash.ts';
 import { chain, linkColumns, type Link } from './chain.ts';
 
 /** The first thing in the log that is not as it was recorded. */
-export interface Fault {
+interface Fault {
   /** Its place; null: it has none. */
   cursor: number | null;
   /** Null: the event itself is gone. */

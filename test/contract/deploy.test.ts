@@ -101,12 +101,9 @@ test('every container runs as nobody, writes nothing, and may do nothing', () =>
 });
 
 test('every role starts with the settings that it is given, and none of them is unknown', () => {
-  const roles = containers(ours).flatMap(({ env = [] }) => env.map(({ name, value }) => [name, value]));
-  expect(roles.toSorted()).toEqual([
-    ['ROLE', 'api'],
-    ['ROLE', 'worker'],
-  ]);
-  for (const [, role] of roles) {
+  const roles = containers(ours).flatMap(({ env = [] }) => env.map(({ name, value }) => `${name}=${value}`));
+  expect(roles.toSorted()).toEqual(['ROLE=api', 'ROLE=worker']);
+  for (const role of ['api', 'worker']) {
     const config = readConfig({ NODE_ENV: 'production', ...settings, ...secrets, ROLE: role });
     expect([config.role, config.production, config.natsReplicas]).toEqual([role, true, 3]);
   }
@@ -162,14 +159,12 @@ test('the image is made of the Node that everything is tested with, and of files
   };
   const bases = [...dockerfile.matchAll(/^FROM (\S+)/gm)].map(([, base]) => base);
   expect(new Set(bases)).toEqual(new Set([`node:${dependencies['node']}-bookworm-slim`]));
-  const admitted = readFileSync('.dockerignore', 'utf8')
-    .split('\n')
-    .filter((line) => line.startsWith('!'))
-    .map((line) => line.slice(1));
+  const lines = readFileSync('.dockerignore', 'utf8').split('\n');
+  const admitted = new Set(lines.filter((line) => line.startsWith('!')).map((line) => line.slice(1)));
   const copied = [...dockerfile.matchAll(/^COPY (?!--from)(.+) \S+$/gm)].flatMap(([, files]) =>
     files!.split(' '),
   );
-  expect(copied.filter((file) => !admitted.includes(file) || !existsSync(file))).toEqual([]);
+  expect(copied.filter((file) => !admitted.has(file) || !existsSync(file))).toEqual([]);
 });
 
 test('nats-server takes the configuration of the cluster', async () => {
@@ -183,7 +178,7 @@ test('nats-server takes the configuration of the cluster', async () => {
     const env = { ...process.env, POD_NAME: 'nats-0' };
     expect(() => execFileSync(binary, ['-t', '-c', file], { env, stdio: 'pipe' })).not.toThrow();
     writeFileSync(file, `${text}\nnonsense {`);
-    expect(() => execFileSync(binary, ['-t', '-c', file], { env, stdio: 'pipe' })).toThrow();
+    expect(() => execFileSync(binary, ['-t', '-c', file], { env, stdio: 'pipe' })).toThrow('Parse error');
   } finally {
     rmSync(dataDir, { recursive: true, force: true });
   }

@@ -20,7 +20,7 @@ const intent = (allowed: boolean): Event => ({
   effectiveAt: new Date(decidedAt),
 });
 
-async function counted(intents: Event[], dials: number, lateMs = 0) {
+async function counted(intents: Event[], { dials = 1, lateMs = 0 }: { dials?: number; lateMs?: number }) {
   const registry = new Registry();
   const clock = { now: () => new Date(Date.parse(decidedAt) + lateMs) };
   const watch = watchDials({ counters: openCounters(registry), tracing: noTracing, clock });
@@ -36,11 +36,11 @@ async function counted(intents: Event[], dials: number, lateMs = 0) {
 }
 
 test.each([
-  ['one that was allowed just before: none', [intent(true)], 1, 0, [0, 0]],
-  ['one of which nothing is recorded', [], 1, 0, [1, 0]],
-  ['one to which the gate said no', [intent(false)], 1, 0, [1, 0]],
-  ['a second one for the same intent', [intent(true)], 2, 0, [1, 0]],
-  ['one that was allowed long ago', [intent(true)], 1, 7_000, [0, 1]],
-] as const)('counts %s', async (_which, intents, dials, lateMs, expected) => {
-  expect(await counted([...intents], dials, lateMs)).toEqual(expected);
+  ['one that was allowed just before: none', [intent(true)], {}, [0, 0]],
+  ['one of which nothing is recorded', [], {}, [1, 0]],
+  ['one to which the gate said no', [intent(false)], {}, [1, 0]],
+  ['a second one for the same intent', [intent(true)], { dials: 2 }, [1, 0]],
+  ['one that was allowed long ago', [intent(true)], { lateMs: 7_000 }, [0, 1]],
+] as const)('counts %s', async (_which, intents, made, expected) => {
+  expect(await counted([...intents], made)).toEqual(expected);
 });

@@ -49,7 +49,7 @@ test('a log that nobody has touched is whole, page by page, and what waits for i
     await world.change(
       patients,
       newId(now),
-      (patient) => patients.state(patient, { attributes: { name: 'Late' } as never, source: 'api' }),
+      (patient) => patients.state(patient, { attributes: { name: 'Late' }, source: 'api' }),
       by,
     );
     const told: number[] = [];

@@ -52,17 +52,15 @@ test('two processes that serve and one that works are one product, through a rol
     );
 
     // The log of whoever placed it leads from the request to the events and to the call.
-    const told = replicas.lines.filter(({ msg }) =>
-      String(msg).startsWith('mutation placeCall was answered'),
-    );
-    expect(told[0]).toMatchObject({ request: expect.stringMatching(/^[0-9a-f-]{36}$/), about: [id] });
-    expect((told[0]!['events'] as string[]).length).toBeGreaterThan(1);
+    const told = replicas.lines.find(({ msg }) => String(msg).startsWith('mutation placeCall was answered'));
+    expect(told).toMatchObject({ request: expect.stringMatching(/^[0-9a-f-]{36}$/), about: [id] });
+    expect((told!['events'] as string[]).length).toBeGreaterThan(1);
 
     // One leaves while requests come, and another takes its place: nobody is refused.
-    let isRolling = true;
+    const rolling = new AbortController();
     const failures: unknown[] = [];
     const asking = (async () => {
-      while (isRolling) {
+      while (!rolling.signal.aborted) {
         const { data, errors } = await app
           .ask('{ calls(first: 1) { edges { node { id } } } }')
           .catch((error: unknown) => ({ data: null, errors: [String(error)] }));
@@ -72,7 +70,7 @@ test('two processes that serve and one that works are one product, through a rol
     await replicas.join();
     await eventually(() => replicas.urls.length === 3);
     expect(await replicas.leave(0)).toBe(0);
-    isRolling = false;
+    rolling.abort();
     await asking;
     expect(replicas.urls).toHaveLength(2);
     expect(failures).toEqual([]);

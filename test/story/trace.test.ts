@@ -24,6 +24,15 @@ test('a call is one trace, that begins with the mutation and ends with the subsc
       async (app) => {
         const { numberId: _, ...rest } = await setUp(app);
         const patientId = await addPatient(app, '+14155550100', 'Wilhelmina Quackenbush');
+        app
+          .client()
+          .subscribe(
+            { query: 'subscription { worldEvents { id } }' },
+            { next() {}, error() {}, complete() {} },
+          );
+        await eventually(async () =>
+          (await (await fetch(`${app.url}/metrics`)).text()).includes('callwell_live_subscribers 1'),
+        );
         const answered = await fetch(`${app.url}/graphql`, {
           method: 'POST',
           headers: {
@@ -48,12 +57,15 @@ test('a call is one trace, that begins with the mutation and ends with the subsc
         const { data } = (await answered.json()) as { data: { placeCall: { call: { id: string } } } };
         const { id } = data.placeCall.call;
         await app.follow(id, isOver);
+        const isDelivered = ({ traceId, name }: CollectedSpan) =>
+          traceId === id.replaceAll('-', '') && name === 'deliver';
+        // Spans are sent together, every five seconds.
+        await eventually(() => spans.filter(isDelivered).length > 4, 30_000);
         return id;
       },
       { OTEL_EXPORTER_OTLP_ENDPOINT: url },
     );
     const traceId = callId.replaceAll('-', '');
-    await eventually(() => spans.some((span) => span.traceId === traceId && span.name === 'deliver'));
     const trace = spans.filter((span) => span.traceId === traceId);
     const named = (name: string) => trace.filter((span) => span.name === name);
 

@@ -19,6 +19,12 @@ export interface Replicas {
   close(): Promise<void>;
 }
 
+interface Member {
+  child: ChildProcess;
+  /** Where it serves; null: not yet, or no more. */
+  url: string | null;
+}
+
 /** Settings with which a process uses the carrier that another one simulates. */
 const simulatedBy = (simulatorUrl: string) => ({
   TWILIO_API_URL: simulatorUrl,
@@ -44,7 +50,7 @@ export async function openReplicas(
     PUBLIC_URL: front.url,
     ROLE: 'api',
   };
-  const members: { child: ChildProcess; url: string | null }[] = [];
+  const members: Member[] = [];
   const lines: Record<string, unknown>[] = [];
 
   async function start(): Promise<void> {
@@ -53,9 +59,9 @@ export async function openReplicas(
       env,
       stdio: ['ignore', 'pipe', 'inherit'],
     });
-    const member = { child, url: null as string | null };
+    const member: Member = { child, url: null };
     members.push(member);
-    createInterface({ input: child.stdout! }).on('line', (line) => {
+    createInterface({ input: child.stdout }).on('line', (line) => {
       member.url ??= /GraphQL\s+(http:\S+)\/graphql/.exec(line)?.[1] ?? null;
       if (line.startsWith('{')) lines.push(JSON.parse(line) as Record<string, unknown>);
     });
