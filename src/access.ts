@@ -1,5 +1,5 @@
 import type { Attempts } from './attempt.ts';
-import type { Context } from './context.ts';
+import type { Context, Loaders } from './context.ts';
 import type { Conversations } from './conversation.ts';
 import { covers, type ApiKey } from './domain/workspace.ts';
 import { makeLoaders } from './loaders.ts';
@@ -41,6 +41,7 @@ export function openAccess(shared: Shared) {
     const key = await keyOf(authorization);
     if (key) await limit(key);
     const workspaceId = key?.workspaceId ?? nowhere;
+    let loaders: Loaders | null = null; // who only waits for something needs none
     const context: Context = {
       ...shared,
       key,
@@ -48,7 +49,12 @@ export function openAccess(shared: Shared) {
       publicUrl: shared.publicUrl(),
       attempts,
       conversations,
-      loaders: makeLoaders(shared, workspaceId),
+      get loaders() {
+        return (loaders ??= makeLoaders(shared, workspaceId));
+      },
+      set loaders(made) {
+        loaders = made;
+      },
       renew() {
         this.loaders = makeLoaders(shared, workspaceId);
       },

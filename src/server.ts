@@ -9,6 +9,7 @@ import type { Received } from './domain/signature.ts';
 import { SlowSubscriber } from './live/queue.ts';
 import { schema } from './resolvers/index.ts';
 import { openDirect, tellExecuted } from './server/direct.ts';
+import { openDocuments, tokenLimit } from './server/documents.ts';
 import { serveRelay, type Admit } from './server/relay.ts';
 import { during, nameOperation } from './server/during.ts';
 import { openDashboard } from './server/dashboard.ts';
@@ -33,9 +34,6 @@ const callbackLimit = 65_536;
 
 /** The largest event of another system, in bytes. */
 const hookLimit = 262_144;
-
-/** The most tokens of a GraphQL document. */
-const tokenLimit = 2_000;
 
 /** What the server asks the rest of the product. */
 export interface Inside {
@@ -76,7 +74,8 @@ export async function openServer(
   const yoga = openYoga(inside, mask, bodyLimit);
   const uploads = openYoga(inside, mask, uploadLimit);
   const { contextOf } = inside;
-  const direct = openDirect({ schema, yoga, contextOf, mask, bodyLimit, maxTokens: tokenLimit });
+  const documents = openDocuments(schema);
+  const direct = openDirect({ schema, documents, yoga, contextOf, mask, bodyLimit });
   const graphql = async (request: IncomingMessage, response: ServerResponse) => {
     const contentType = request.headers['content-type'] ?? '';
     // What a form of another site can send, without asking first, is not read (CSRF).
@@ -97,7 +96,7 @@ export async function openServer(
       if (!response.headersSent) answer(response, { status: 500 });
     });
   });
-  const sockets = serveSockets({ yoga, inside, mask });
+  const sockets = serveSockets({ schema, documents, inside, mask });
   const relay = serveRelay(inside.admit, inside.log);
   server.on('upgrade', (request, socket, head) => {
     const path = pathOf(request);

@@ -30,7 +30,7 @@ const allowed: Record<string, string[] | 'anything'> = {
   live: ['domain'],
   carrier: ['domain'],
   records: ['domain'],
-  loaders: ['domain', 'attempt', 'campaign'],
+  loaders: ['domain', 'attempt', 'campaign', 'world'],
   metrics: ['domain', 'scope'],
   idempotency: ['domain'],
   withdraw: ['domain'],
@@ -67,7 +67,8 @@ const allowed: Record<string, string[] | 'anything'> = {
 const pure = new Set([
   '@mikro-orm/core',
   '@photostructure/tz-lookup',
-  'chrono-node',
+  'chrono-node/en',
+  'chrono-node/es',
   'libphonenumber-js/max',
   'croner',
   'temporal-polyfill',

@@ -2,8 +2,6 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import {
   execute,
   getOperationAST,
-  parse,
-  validate,
   type DocumentNode,
   type ExecutionArgs,
   type ExecutionResult,
@@ -12,7 +10,9 @@ import {
 } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
 import type { Context } from '../context.ts';
+import type { Documents } from './documents.ts';
 import { nameBy } from './during.ts';
+import { masked } from './subscriptions.ts';
 
 /** GraphQL over HTTP, all of it. */
 interface Yoga {
@@ -29,8 +29,7 @@ interface Direct {
   mask(error: unknown): GraphQLError;
   /** The largest body that is read here, in bytes. */
   bodyLimit: number;
-  /** The most tokens of a document. */
-  maxTokens: number;
+  documents: Documents;
 }
 
 /** What a client asks for, as JSON. */
@@ -40,15 +39,14 @@ interface Asked {
   operationName?: string | null;
 }
 
-/** How many documents, and how many Accept headers, are remembered. */
+/** How many Accept headers are remembered. */
 const remembered = 1_000;
 
 /**
  * Answers what most requests are, one query or mutation in plain JSON, without the Request and Response of the web that
  * Yoga is built on: making them costs more than most queries. Whatever is not plain is Yoga's, and every error is told by it.
  */
-export function openDirect({ schema, yoga, contextOf, mask, bodyLimit, maxTokens }: Direct) {
-  const documentOf = openDocuments(schema, maxTokens);
+export function openDirect({ schema, documents, yoga, contextOf, mask, bodyLimit }: Direct) {
   const contentTypeFor = openContentTypes(yoga);
 
   return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
@@ -56,46 +54,19 @@ export function openDirect({ schema, yoga, contextOf, mask, bodyLimit, maxTokens
     if (contentType === null) return void yoga(request, response, {});
     const body = await read(request);
     const asked = askedIn(body);
-    const document = asked && documentOf(asked);
+    const found = asked && documents(asked.query);
+    const document = found && 'kind' in found && isPlainOperation(found, asked) ? found : null;
     const contextValue =
       document && (await contextOf(request.headers.authorization ?? null).catch(() => null));
     const unread = Object.assign(request, { body }); // which Yoga can no longer read from the socket
     if (!contextValue) return void yoga(unread, response, {});
-    const { variables: variableValues, operationName } = asked;
+    const { variables: variableValues, operationName } = asked!;
     nameBy(document, operationName);
     const result = await execute({ schema, document, contextValue, variableValues, operationName });
-    if (result.errors)
-      return void yoga(
-        unread,
-        response,
-        executed(contextValue, { ...result, errors: result.errors.map(mask) }),
-      );
+    if (result.errors) return void yoga(unread, response, executed(contextValue, masked(result, mask)));
     const text = JSON.stringify(result);
     response.writeHead(200, { 'content-type': contentType, 'content-length': Buffer.byteLength(text) });
     response.end(text);
-  };
-}
-
-/** Finds the valid document with the one query or mutation that is asked for; null: there is something to say about it. */
-function openDocuments(schema: GraphQLSchema, maxTokens: number) {
-  const known = new Map<string, DocumentNode>();
-
-  function understood(query: string): DocumentNode | null {
-    try {
-      const document = parse(query, { maxTokens });
-      if (validate(schema, document).length > 0) return null;
-      if (known.size >= remembered) known.clear();
-      known.set(query, document);
-      return document;
-    } catch {
-      return null;
-    }
-  }
-
-  return ({ query, operationName }: Asked): DocumentNode | null => {
-    const document = known.get(query) ?? understood(query);
-    const operation = document && getOperationAST(document, operationName)?.operation;
-    return operation === 'query' || operation === 'mutation' ? document : null;
   };
 }
 
@@ -130,6 +101,9 @@ export const tellExecuted: Plugin = {
     if (result) setResultAndStopExecution(result);
   },
 };
+
+const isPlainOperation = (document: DocumentNode, { operationName }: Asked): boolean =>
+  ['query', 'mutation'].includes(getOperationAST(document, operationName)?.operation ?? '');
 
 /** One JSON body of known length, in its own words. */
 function isPlain({ method, headers }: IncomingMessage, bodyLimit: number): boolean {

@@ -114,12 +114,22 @@ export function openLog(database: Database) {
       where l.workspace_id = ${wanted.workspaceId} ${logConditions(wanted)}
       order by l.global_seq ${sql.raw(wanted.descending ? 'desc' : 'asc')} limit ${wanted.limit}`);
 
-  /** A patient's events by the time they were true, newest first unless `ascending`; those not in the log yet included. */
-  const timeline = (wanted: TimelineQuery) =>
-    query<Event & { position: number }>(sql`select l.global_seq as cursor, ${sql.raw(eventColumns)}
-      from event t left join event_log l on l.position = t.position
-      where t.workspace_id = ${wanted.workspaceId} and t.patient_id = ${wanted.patientId} ${timelineConditions(wanted)}
-      order by t.effective_at ${direction(wanted)}, t.position ${direction(wanted)} limit ${wanted.limit}`);
+  /**
+   * Patients' events by the time they were true, newest first unless `ascending`, for each patient in their order; those not
+   * in the log yet included.
+   */
+  const timelines = async (patientIds: readonly string[], wanted: TimelineQuery) => {
+    const order = sql`t.effective_at ${direction(wanted)}, t.position ${direction(wanted)}`;
+    const events = await query<Event & { position: number }>(sql`
+      select l.global_seq as cursor, ${sql.raw(eventColumns)}
+      from unnest(${patientIds}::uuid[]) with ordinality as p(id, ord) cross join lateral (
+        select * from event t where t.workspace_id = ${wanted.workspaceId} and t.patient_id = p.id
+          ${timelineConditions(wanted)} order by ${order} limit ${wanted.limit}) t
+      left join event_log l on l.position = t.position
+      order by p.ord, ${order}`);
+    const byPatient = Map.groupBy(events, ({ patientId }) => patientId);
+    return patientIds.map((id) => byPatient.get(id) ?? []);
+  };
 
   /** Events of entities, oldest first, with their places in the log where they have one. */
   const eventsOf = (workspaceId: string, by: { entityIds: readonly string[] } | { ids: readonly string[] }) =>
@@ -163,7 +173,7 @@ export function openLog(database: Database) {
     noticesAfter,
     noticesOf,
     log,
-    timeline,
+    timelines,
     eventsOf,
     logId,
     logHolds,
@@ -173,7 +183,6 @@ export function openLog(database: Database) {
 /** What of a patient's timeline is wanted. `after` is a place in it: an instant and a position. */
 export interface TimelineQuery {
   workspaceId: string;
-  patientId: string;
   types?: readonly string[] | null | undefined;
   since?: Date | null | undefined;
   until?: Date | null | undefined;

@@ -1,5 +1,4 @@
-import { chmodSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, realpathSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
@@ -19,6 +18,7 @@ import { openWorld, type Change, type Transaction, type World } from '../../src/
 import { verifyLog } from '../../src/world/verify.ts';
 import { withWorld } from '../support/database.ts';
 import { eventually } from '../support/eventually.ts';
+import { quickFolder } from '../support/folder.ts';
 import { openNats, openRelays } from '../support/relay-process.ts';
 import { query } from '../support/services.ts';
 
@@ -182,7 +182,7 @@ async function expectCopied(world: World, url: string): Promise<Held[]> {
 
 /** A Postgres of its own, with a migrated database: one whose backends may be killed. */
 async function withPostgres(work: (databaseUrl: string) => Promise<void>): Promise<void> {
-  const dataDir = mkdtempSync(join(tmpdir(), 'callwell-relay-'));
+  const dataDir = quickFolder('relay');
   chmodSync(dataDir, 0o755);
   const postgres = await startPostgres({ dataDir, log: () => {} });
   try {

@@ -1,6 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rmSync } from 'node:fs';
 import { createClient, type Client } from 'graphql-ws';
 import WebSocket from 'ws';
 import { readConfig } from '../../src/config.ts';
@@ -8,6 +6,7 @@ import { startNats } from '../../src/embedded/nats.ts';
 import { startProgram, type Program } from '../../src/program.ts';
 import { aTuesday } from './clock.ts';
 import { withDatabaseUrl } from './database.ts';
+import { quickFolder } from './folder.ts';
 import { openFront } from './front.ts';
 import { openReplicas, type Replicas } from './replicas.ts';
 
@@ -107,7 +106,7 @@ async function withServices<T>(
   environment: Record<string, string>,
   work: (settings: Record<string, string>) => Promise<T>,
 ): Promise<T> {
-  const dataDir = mkdtempSync(join(tmpdir(), 'callwell-app-'));
+  const dataDir = quickFolder('app');
   const nats = await startNats({ dataDir, log: () => {}, path: process.env['PATH'] ?? '' });
   try {
     return await withDatabaseUrl((databaseUrl) =>
