@@ -161,8 +161,7 @@ function arrange(s: Settings, environment: Record<string, string | undefined>) {
     apiKeyRequestsPerMinute: s.API_KEY_REQUESTS_PER_MINUTE,
     clockStart: s.CLOCK_START ? new Date(s.CLOCK_START) : null,
     demo: simulation && s.DEMO === '1',
-    /** Whether webhooks may be posted to private addresses, and without TLS. */
-    privateWebhooks: simulation && s.PRIVATE_WEBHOOKS === '1',
+    privateWebhooks: simulation && s.PRIVATE_WEBHOOKS === '1', // to private addresses, and without TLS
     tracing: tracingOf(s),
     logLevel: s.LOG_LEVEL,
   });
