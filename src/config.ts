@@ -150,11 +150,7 @@ function arrange(s: Settings, environment: Record<string, string | undefined>) {
       pace: simulation ? s.SIM_PACE : 1,
     }),
     voicemail: vendorOf(s),
-    simulator: Object.freeze({
-      port: s.SIM_PORT ?? (s.PORT === 0 ? 0 : s.PORT + 1),
-      pace: s.SIM_PACE,
-      callsPerSecond: s.SIM_CPS,
-    }),
+    simulator: simulatorOf(s),
     /** Who thinks freely for the agent; null: the scripted one speaks alone. */
     agent: agentOf(s),
     sourceNumberCallsPerMinute: s.SOURCE_NUMBER_CALLS_PER_MINUTE,
@@ -186,6 +182,14 @@ const agentOf = (s: Settings) =>
         apiKey: s.AGENT_API_KEY ?? null,
         model: s.AGENT_MODEL ?? 'default',
       });
+
+/** The simulated carrier, where there is one. */
+const simulatorOf = (s: Settings) =>
+  Object.freeze({
+    port: s.SIM_PORT ?? (s.PORT === 0 ? 0 : s.PORT + 1),
+    pace: s.SIM_PACE,
+    callsPerSecond: s.SIM_CPS,
+  });
 
 /** Where traces go; null: nothing is traced. */
 const tracingOf = (s: Settings) =>
