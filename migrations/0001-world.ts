@@ -274,6 +274,7 @@ const statements = [
   `create index "delivery_entity" on "delivery" ("workspace_id", "owner_id", "entity_id")`,
   `create index delivery_due on delivery (workspace_id, receiver, next_attempt_at) where status = 'PENDING'`,
   `create index delivery_order on delivery (workspace_id, owner_id, entity_id, cursor) where status = 'PENDING'`,
+  `create index delivery_dead on delivery (workspace_id) where status = 'DEAD'`,
   `alter table "delivery" add constraint "delivery_workspace_id_owner_id_event_id_unique" unique ("workspace_id", "owner_id", "event_id")`,
   `create table "event" (
   "workspace_id" uuid not null,
@@ -670,6 +671,7 @@ const statements = [
   `create index trigger_run_due on trigger_run (workspace_id, trigger_id, due_at, id) where status = 'QUEUED'`,
   `create index trigger_run_lease on trigger_run (lease_until) where status = 'RUNNING'`,
   `create index trigger_run_pace on trigger_run (workspace_id, trigger_id, started_at) where started_at is not null`,
+  `create index trigger_run_dead on trigger_run (workspace_id) where status = 'DEAD'`,
   `alter table "trigger_run" add constraint "trigger_run_workspace_id_trigger_id_cause_unique" unique ("workspace_id", "trigger_id", "cause")`,
   `create table "use_case" (
   "workspace_id" uuid not null,

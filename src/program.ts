@@ -17,8 +17,10 @@ import { openImporter } from './importer.ts';
 import { startJobs } from './jobs/index.ts';
 import { openLive } from './live.ts';
 import type { Log } from './logger.ts';
-import { openMetrics } from './metrics.ts';
+import { countRefusals } from './metrics/refusals.ts';
+import { openMetrics, type Metrics } from './metrics.ts';
 import { openSimulator, type Simulator } from './program/simulator.ts';
+import { openWatch } from './program/watch.ts';
 import { ensureWorkspace, openWorkspaces } from './provision.ts';
 import { openHooks } from './hooks.ts';
 import { openOutcomes } from './outcome.ts';
@@ -62,12 +64,15 @@ interface Opening {
   config: Config;
   log: Log;
   clock: RunningClock;
+  metrics: Metrics;
   /** Remembers how to close what was just opened. */
   opened(close: () => Promise<void>): void;
 }
 
 /** Opens everything in order, and closes it in reverse. What cannot be opened closes what was. */
-export async function startProgram(config: Config, log: Log): Promise<Program> {
+export async function startProgram(config: Config, tell: Log): Promise<Program> {
+  const metrics = openMetrics();
+  const log = metrics.counting(tell);
   const closers: (() => Promise<void>)[] = [];
   const stop = async () => {
     for (const close of closers.splice(0).toReversed()) {
@@ -77,7 +82,7 @@ export async function startProgram(config: Config, log: Log): Promise<Program> {
   const clock = openClock(config.clockStart, log);
   try {
     return {
-      ...(await open({ config, log, clock, opened: (close) => void closers.push(close) }, stop)),
+      ...(await open({ config, log, clock, metrics, opened: (close) => void closers.push(close) }, stop)),
       clock,
     };
   } catch (error) {
@@ -124,10 +129,17 @@ function startByDay(clock: RunningClock): string | null {
 async function openCore(opening: Opening) {
   const { config, log, clock, opened } = opening;
   const { databaseUrl, natsUrl } = await openServices(opening);
+  const watched = await openWatch(opening);
   const world = await openWorld({ databaseUrl, poolSize });
+  world.heed(watched.recorded);
   opened(() => closeWorld(world));
-  await world.migrate();
-  const stream = await openStream({ url: natsUrl, log });
+  await (config.production ? world.demandMigrated() : world.migrate());
+  const stream = await openStream({
+    url: natsUrl,
+    log,
+    published: watched.tracing.published,
+    replicas: config.natsReplicas,
+  });
   opened(() => stream.close());
   const triggers = openTriggers({ world, clock, log });
   opened(() => triggers.stop());
@@ -138,7 +150,8 @@ async function openCore(opening: Opening) {
   return {
     world,
     stream,
-    live: openLive({ world, stream, log }),
+    live: openLive({ world, stream, log, delivered: watched.delivered }),
+    ...watched,
     workspaces: openWorkspaces({ world, clock }),
     registry: openRegistry({ world }),
     schedule: openSchedule({ world }),
@@ -213,7 +226,8 @@ async function openOutside(opening: Outside) {
         made.door?.contextFor(authorization) ?? Promise.resolve({ status: 503 }),
       leave: () => made.agent?.close() ?? Promise.resolve(),
       unready: () => (state === 'ready' ? null : state),
-      metrics: openMetrics(core),
+      metrics: opening.metrics.watch({ ...core, clock }),
+      took: core.counters.requestTook,
       log,
     },
     config,
@@ -221,7 +235,7 @@ async function openOutside(opening: Outside) {
   opened(() => server.close());
   publicUrl ||= server.url;
   const apiUrl = opening.simulator?.url ?? config.carrier.apiUrl;
-  const carrier = openCarrier({ account: config.carrier, apiUrl, publicUrl });
+  const carrier = core.dials.carrier(openCarrier({ account: config.carrier, apiUrl, publicUrl }));
   const mailbox = mailboxOf(opening, publicUrl);
   const { callsPerSecond, pace } = config.carrier;
   const limits = { callsPerMinute: config.sourceNumberCallsPerMinute, callsPerSecond };
@@ -236,7 +250,7 @@ async function openOutside(opening: Outside) {
     log,
   });
   const outside = { carrier, mailbox, texts: conversations, prepare: agent.prepare };
-  const attempts = openAttempts({ ...core, ...outside, clock, ...limits });
+  const attempts = countRefusals(openAttempts({ ...core, ...outside, clock, ...limits }), core.counters);
   const passes = openPasses(carrier.keyFor('agent'));
   made.agent = agent;
   made.door = openDoor({ agent, passes, carrier });
@@ -266,7 +280,8 @@ function mailboxOf({ config, clock, core, simulator }: Outside, publicUrl: strin
   const account = config.voicemail
     ? { ...config.voicemail, key: config.voicemail.key.reveal(), secret: config.voicemail.secret.reveal() }
     : simulator && { apiUrl: `${simulator.url}/voicemail`, key: 'simulated', secret: 'simulated' };
-  return account ? openMailbox({ ...core, vendor: openDropCowboy(account), clock, publicUrl }) : null;
+  if (!account) return null;
+  return core.dials.mailbox(openMailbox({ ...core, vendor: openDropCowboy(account), clock, publicUrl }));
 }
 
 /** Postgres and NATS: those that are configured, else children of this program, started side by side. */

@@ -10,6 +10,7 @@ import * as calls from './domain/call.ts';
 import type { Call } from './domain/call.ts';
 import * as progress from './domain/call-progress.ts';
 import { record as keep } from './domain/call-recording.ts';
+import type { Counters } from './metrics/counters.ts';
 import type { Mailbox } from './voicemail.ts';
 import { voicemailTold } from './webhooks/voicemail.ts';
 import type { World } from './world.ts';
@@ -43,6 +44,8 @@ interface Tools {
   publicUrl: string;
   clock: Clock;
   log: (line: string, error?: unknown) => void;
+  /** Told of what a carrier should never say. */
+  counters: Pick<Counters, 'duplicate' | 'unknownCallback'>;
 }
 
 /** The carrier's paths: the ids are ours, so that a callback may come before the carrier's own answer. */
@@ -58,7 +61,8 @@ const xml = (body: string): Answered => ({ status: 200, body, contentType: 'text
 
 /** Takes what the carrier tells of calls and texts: late, early, twice, in any order. Nothing unsigned changes anything. */
 export function openWebhooks(tools: Tools) {
-  const { world, carrier, mailbox, attempts, conversations, agent, passes, publicUrl, clock, log } = tools;
+  const { world, carrier, mailbox, attempts, conversations, agent, passes, publicUrl, clock, log, counters } =
+    tools;
   const texts = openTextWebhooks({ conversations, log });
 
   async function handle(incoming: Incoming): Promise<Answered> {
@@ -86,6 +90,7 @@ export function openWebhooks(tools: Tools) {
     });
     if (!call) {
       log(`the carrier told of a call that is not here: ${callId}`);
+      counters.unknownCallback();
       return { status: 404 };
     }
     return topics[topic as Topic](call, parameters);
@@ -110,6 +115,7 @@ export function openWebhooks(tools: Tools) {
 
   async function told(call: Call, parameters: Record<string, string>): Promise<void> {
     const heard = heardOf(parameters, clock.now());
+    if (call.sid !== null && call.sid !== heard.sid) counters.duplicate();
     await attempts.record(call, (current) => progress.hear(current, heard), carrierOf(call));
   }
 

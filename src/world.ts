@@ -14,7 +14,7 @@ import {
   type Table,
 } from './domain/event.ts';
 import { openLog } from './world/log.ts';
-import { getTypeParser, migrate } from './world/connection.ts';
+import { getTypeParser, openMigrations } from './world/connection.ts';
 import { lead } from './world/leader.ts';
 import { inTransaction, openDatabase, type Database } from './world/database.ts';
 import { openGroup } from './world/group.ts';
@@ -22,7 +22,8 @@ import { openLoads } from './world/load.ts';
 import { openRates, takeTurns, type Taking } from './world/rate.ts';
 import { insertInto, openReads } from './world/read.ts';
 import { tables } from './world/tables.ts';
-import { isOvertaken, shapeOf, whereSql, type Where } from './world/sql.ts';
+import { isConflict } from './world/conflict.ts';
+import { shapeOf, whereSql, type Where } from './world/sql.ts';
 import { happen, Staged, type Change } from './world/staged.ts';
 
 export type { Change };
@@ -37,11 +38,7 @@ const lockFreeAttempts = 3;
 const attempts = 8;
 
 /** Opens the world model on a Postgres of version 15 or later. `poolSize` is the number of connections, 20 by default. */
-export async function openWorld(options: {
-  databaseUrl: string;
-  poolSize?: number;
-  log?: (line: string) => void;
-}) {
+export async function openWorld(options: { databaseUrl: string; poolSize?: number }) {
   const orm = await MikroORM.init({
     entities: tables,
     clientUrl: options.databaseUrl,
@@ -163,7 +160,7 @@ export async function openWorld(options: {
     /** Runs `work` while this process, and no other, holds the lock of this name. */
     lead: (name: string, signal: AbortSignal, work: Parameters<typeof lead>[3]) =>
       lead(options.databaseUrl, name, signal, work),
-    migrate: () => migrate(orm, options.databaseUrl),
+    ...openMigrations(orm, options.databaseUrl),
     orm,
     close: () => orm.close(),
   };
@@ -249,8 +246,3 @@ async function upToDate<R extends Row, F extends Fact>(reads: Reads, kind: Kind<
   const history = (await reads.history(row.workspaceId, row.id)) as Event<F>[];
   return { ...foldOf(kind, row.id, row.workspaceId, history), foldVersion: row.foldVersion };
 }
-
-/** 40001: serialization failure; 40P01: deadlock; 55P03: a lock took too long; 23505: two were first with a unique value. */
-const isConflict = (error: unknown): boolean =>
-  isOvertaken(error) ||
-  ['40001', '40P01', '55P03', '23505'].includes((error as { code?: string }).code ?? '');

@@ -2,6 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Attempts } from '../attempt.ts';
 import type { RunningClock } from '../clock.ts';
 import { leadMs } from '../domain/task-progress.ts';
+import type { Counters } from '../metrics/counters.ts';
+import { inScope } from '../scope.ts';
 import type { Stream } from '../stream.ts';
 import type { World } from '../world.ts';
 
@@ -12,6 +14,8 @@ interface Tools {
   stream: Stream;
   clock: RunningClock;
   log: (line: string, error?: unknown) => void;
+  /** Told of each task whose turn has come. Left out: nobody counts. */
+  counters?: Pick<Counters, 'dispatched'>;
 }
 
 /** Events after which something else may be due, or may now be attempted. */
@@ -40,7 +44,7 @@ const failedMs = 1_000;
  * Dispatches tasks as they become due. It is woken by the events that make something due, by a timer at the next due
  * instant, and by the jobs' clock whatever happens: polling would make every call late.
  */
-export function openDispatcher({ world, attempts, stream, clock, log }: Tools) {
+export function openDispatcher({ world, attempts, stream, clock, log, counters }: Tools) {
   const waiting = new Set<Promise<void>>();
   let running: Promise<number> | null = null;
   let isWanted = false;
@@ -55,7 +59,7 @@ export function openDispatcher({ world, attempts, stream, clock, log }: Tools) {
   function run(): Promise<number> {
     if (stopped.aborted || clock.now().getTime() < pacedUntil) return running ?? Promise.resolve(0);
     isWanted = true;
-    running ??= clock.busy(rounds()).finally(() => {
+    running ??= clock.busy(inScope({ name: 'dispatch-tasks' }, rounds)).finally(() => {
       running = null;
     });
     return running;
@@ -86,6 +90,7 @@ export function openDispatcher({ world, attempts, stream, clock, log }: Tools) {
       return 0;
     }
     const { dispatched, blocked, againMs } = await attempts.dispatch(later);
+    counters?.dispatched(dispatched);
     const done = dispatched.length + blocked;
     idle = done > 0 ? 0 : idle + 1;
     if (againMs > 0) pauseFor(againMs);
@@ -111,7 +116,7 @@ export function openDispatcher({ world, attempts, stream, clock, log }: Tools) {
     const made = new Promise<void>((resolve) => {
       const make = () =>
         clock
-          .busy(call())
+          .busy(inScope({ name: 'attempt a task' }, call))
           .catch((error: unknown) => log('a call is left to the sweep', error))
           .then(resolve);
       if (milliseconds < 1) void make();

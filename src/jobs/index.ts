@@ -21,8 +21,10 @@ import { nextSweep, sweepCalls, type Sweep } from './sweep-calls.ts';
 import { nextVoicemailSweep, sweepVoicemails } from './sweep-voicemails.ts';
 import { nextTimeOut, timeOutTasks } from './time-out-tasks.ts';
 import type { RunningClock } from '../clock.ts';
+import type { Counters } from '../metrics/counters.ts';
 import { outreach } from '../outreach.ts';
 import { follow } from '../projection.ts';
+import { inScope } from '../scope.ts';
 import type { Deliveries } from '../delivery.ts';
 import type { Outcomes } from '../outcome.ts';
 import type { Schedule } from '../schedule.ts';
@@ -41,6 +43,7 @@ export interface JobTools extends Sweep {
   outcomes: Outcomes;
   stream: Stream;
   clock: RunningClock;
+  counters: Pick<Counters, 'dispatched'>;
 }
 
 /** The tools, and what goes on between two runs. */
@@ -132,7 +135,7 @@ export function startJobs(given: JobTools): () => Promise<void> {
   const running = new Map<string, Promise<void>>();
   const begin = (name: string, { run }: ClockJob) => {
     if (running.has(name)) return; // the last run still goes on: one at a time in a process
-    const done = run(tools, clock.now())
+    const done = inScope({ name }, () => run(tools, clock.now()))
       .then((count) => count > 0 && tools.log(`${name}: ${count}`))
       .catch((error: unknown) => tools.log(`${name} failed; it runs again at the next tick`, error))
       .then(() => void running.delete(name));

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, request as send, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { connect, type AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -29,7 +30,7 @@ interface Passed {
   body: Buffer;
 }
 
-/** Passes each request on to wherever the target is just then, treated as `treat` says; 502 when nobody is there. */
+/** Passes each request, and each socket, on to wherever the target is just then, treated as `treat` says; 502 when nobody is there. */
 export async function openFront(
   target: () => string | null,
   treat: () => Treatment = () => 'pass',
@@ -38,6 +39,23 @@ export async function openFront(
     void serve(request, response).catch(() => response.destroy());
   });
   server.keepAliveTimeout = 75_000;
+  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    const url = target();
+    if (url === null) return void socket.destroy();
+    const { hostname, port } = new URL(url);
+    const passed = connect(Number(port), hostname, () => {
+      const lines = [`${request.method} ${request.url} HTTP/1.1`];
+      for (let index = 0; index < request.rawHeaders.length; index += 2)
+        lines.push(`${request.rawHeaders[index]}: ${request.rawHeaders[index + 1]}`);
+      passed.write(`${lines.join('\r\n')}\r\n\r\n`);
+      passed.write(head);
+      passed.pipe(socket).pipe(passed);
+    });
+    passed.on('error', () => socket.destroy());
+    passed.on('close', () => socket.destroy());
+    socket.on('error', () => passed.destroy());
+    socket.on('close', () => passed.destroy());
+  });
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const body = await buffer(request);
