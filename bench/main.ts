@@ -1,0 +1,66 @@
+/**
+ * What is claimed about speed, measured: `npm run bench`, or `npm run bench -- NAME... [--rounds N] [--busy]` (do not wait until the machine is idle). Peers, the product and
+ * the raw floor take turns on one machine; README.md beside this file explains each workload.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { report } from './rig/report.ts';
+import { openStage } from './rig/stage.ts';
+import { takeTurns } from './rig/turns.ts';
+import type { Workload } from './rig/workload.ts';
+import { append } from './workloads/append.ts';
+import { burst } from './workloads/burst.ts';
+import { lateness } from './workloads/lateness.ts';
+import { placed } from './workloads/placed.ts';
+
+const workloads: readonly Workload[] = [lateness, placed, burst, append];
+
+const say = (line: string) => void process.stdout.write(`${line}\n`);
+
+/** Installs the peers when they are not there yet: nothing else needs them. */
+function installPeers(): void {
+  if (existsSync(join(import.meta.dirname, 'node_modules', '.package-lock.json'))) return;
+  say('Installing what is measured against (once, about a minute)');
+  const { status } = spawnSync('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], {
+    cwd: import.meta.dirname,
+    stdio: 'inherit',
+  });
+  if (status !== 0) throw new Error('The peers could not be installed: npm ci in bench/ says why.');
+}
+
+async function main(): Promise<void> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { rounds: { type: 'string', default: '5' }, busy: { type: 'boolean', default: false } },
+  });
+  const rounds = Number(values.rounds);
+  const unknown = positionals.filter((name) => !workloads.some((workload) => workload.name === name));
+  if (unknown.length > 0 || !(rounds >= 1)) {
+    throw new Error(
+      `Usage: npm run bench -- [NAME...] [--rounds N]; names: ${workloads.map(({ name }) => name).join(', ')}`,
+    );
+  }
+  const wanted = workloads.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
+  installPeers();
+  const stage = await openStage(say);
+  try {
+    for (const workload of wanted) {
+      const begun = performance.now();
+      say(`\n${workload.name}: ${workload.about}`);
+      report(workload, await takeTurns(workload, { stage, rounds, waits: !values.busy }), say);
+      await stage.clear();
+      say(`  (${Math.round((performance.now() - begun) / 1_000)} s)`);
+    }
+  } finally {
+    await stage.close();
+  }
+}
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
+await main().catch((error: unknown) => {
+  process.stderr.write(`${(error as Error).message}\n`);
+  process.exitCode = 1;
+});
+process.exit();

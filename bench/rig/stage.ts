@@ -1,0 +1,75 @@
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import { startPostgres } from '../../src/embedded/postgres.ts';
+import { openHost, type Host } from './host.ts';
+
+/** Where a workload is run: one Postgres for everybody, a folder, and what to close at its end. */
+export interface Stage {
+  folder: string;
+  /** A line for people. */
+  say(line: string): void;
+  /** A fresh database, or a copy of another one that nobody is connected to; answers its URL. */
+  database(name: string, template?: string): Promise<string>;
+  drop(name: string): Promise<void>;
+  /** A process of the benchmark's own, until the stage is closed. */
+  host(file: string, nodeOptions?: readonly string[]): Host;
+  /** Remembers how to close what was just opened. */
+  opened(close: () => Promise<void>): void;
+  /** Lets Postgres write what it holds back, so that nobody pays for the turn before. */
+  settle(): Promise<void>;
+  /** Closes what a workload opened. */
+  clear(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Opens a stage on a Postgres of its own with the product's own settings; durable as by default. */
+export async function openStage(say: (line: string) => void): Promise<Stage> {
+  const folder = mkdtempSync(join(tmpdir(), 'callwell-bench-'));
+  chmodSync(folder, 0o755); // as root Postgres runs as somebody else, who must get there
+  const postgres = await startPostgres({ dataDir: folder, log: () => {} });
+  const closers: (() => Promise<void>)[] = [];
+  const query = (text: string) => rowsOf(postgres.url, text).then(() => {});
+  const clear = async () => {
+    for (const close of closers.splice(0).toReversed()) {
+      await close().catch((error: unknown) => say(`closing failed: ${String(error)}`));
+    }
+  };
+  return {
+    folder,
+    say,
+    database: async (name, template) => {
+      await query(`drop database if exists bench_${name} with (force)`);
+      await query(
+        `create database bench_${name}${template ? ` template bench_${template} strategy file_copy` : ''}`,
+      );
+      return Object.assign(new URL(postgres.url), { pathname: `/bench_${name}` }).href;
+    },
+    drop: (name) => query(`drop database if exists bench_${name} with (force)`),
+    host: (file, nodeOptions) => {
+      const host = openHost(file, nodeOptions);
+      closers.push(host.close);
+      return host;
+    },
+    opened: (close) => void closers.push(close),
+    settle: () => query('checkpoint'),
+    clear,
+    close: async () => {
+      await clear();
+      await postgres.stop();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** The rows of one statement on a connection of its own. */
+export async function rowsOf<T>(url: string, text: string, values: readonly unknown[] = []): Promise<T[]> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    return (await client.query(text, [...values])).rows as T[];
+  } finally {
+    await client.end();
+  }
+}
