@@ -9,13 +9,13 @@
 import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { sql } from 'kysely';
 import { groups } from '../src/domain/outreach-count.ts';
 import { startPostgres } from '../src/embedded/postgres.ts';
 import { outreach } from '../src/outreach.ts';
 import { openOutreach } from '../src/outreach/read.ts';
 import { rebuild } from '../src/projection.ts';
 import { openWorld, type World } from '../src/world.ts';
+import { rowsOf } from './rig/stage.ts';
 
 const workspaceId = '00000000-0000-7000-8000-00000000aaaa';
 const callsOf = (events: number) => Math.floor(events / 5);
@@ -28,13 +28,15 @@ const id = (kind: number, number: string) =>
   `(lpad('${kind}', 8, '0') || '-0000-7000-8000-' || lpad(to_hex(${number}), 12, '0'))::uuid`;
 
 /** Writes calls from one number to another: 45 in 100 are answered, as the simulated people do it. */
-async function write(world: World, from: number, to: number, all: number): Promise<void> {
+async function write(from: number, to: number, all: number): Promise<void> {
   const spread = (365 * 86_400) / all;
-  await world.query(sql`
+  await rowsOf(
+    url,
+    `
     with call as (
-      select n, ${sql.raw(id(1, 'n'))} as entity, ${sql.raw(id(2, '(n::int8 * 7919) % 20000'))} as patient, hashint4(n) as h,
+      select n, ${id(1, 'n')} as entity, ${id(2, '(n::int8 * 7919) % 20000')} as patient, hashint4(n) as h,
         timestamptz '2025-01-01' + n * ${spread}::float8 * interval '1 second' as at
-      from generate_series(${from}::int, ${to}::int) n),
+      from generate_series(${from}, ${to}) n),
     told as (
       select call.*, version, case version
         when 1 then 'outbound.initiated' when 2 then 'call.accepted' when 3 then 'call.ringing'
@@ -45,10 +47,10 @@ async function write(world: World, from: number, to: number, all: number): Promi
     added as (
       insert into event (workspace_id, id, entity_type, entity_id, version, type, data, data_hash, patient_id, source, actor,
         confidence, effective_at, recorded_at)
-      select ${workspaceId}, ${sql.raw(id(3, 'n::int8 * 8 + version'))}, 'CALL', entity, version, type,
+      select '${workspaceId}'::uuid, ${id(3, 'n::int8 * 8 + version')}, 'CALL', entity, version, type,
         case version when 1 then jsonb_build_object('origin', (array['API', 'TASK', 'CAMPAIGN'])[1 + abs(h) % 3],
           'purpose', (array['BILLING', 'SCHEDULING', 'OTHER'])[1 + abs(h / 7) % 3],
-          'campaignId', ${sql.raw(id(4, 'abs(h) % 50'))}, 'serviceId', ${sql.raw(id(5, 'abs(h) % 3'))},
+          'campaignId', ${id(4, 'abs(h) % 50')}, 'serviceId', ${id(5, 'abs(h) % 3')},
           'tags', jsonb_build_array('tag ' || abs(h) % 200, 'tag ' || abs(h / 13) % 200),
           'decision', jsonb_build_object('localTime', to_char(at at time zone 'America/New_York', 'YYYY-MM-DD"T"HH24:MI:SS')))
         when 5 then jsonb_build_object('durationSeconds', 30, 'answeredBy', case when abs(h) % 100 < 45 then 'HUMAN' else 'MACHINE' end)
@@ -56,8 +58,9 @@ async function write(world: World, from: number, to: number, all: number): Promi
         '', patient, 'job', 'bench', 1, at + version * interval '5 seconds', at
       from told order by n, version returning position)
     insert into event_log (global_seq, workspace_id, position, hash)
-    select (select coalesce(max(global_seq), 0) from event_log) + row_number() over (order by position), ${workspaceId}, position, ''
-    from added`);
+    select (select coalesce(max(global_seq), 0) from event_log) + row_number() over (order by position), '${workspaceId}'::uuid, position, ''
+    from added`,
+  );
 }
 
 async function timed<T>(work: () => Promise<T>): Promise<{ result: T; ms: number }> {
@@ -69,21 +72,26 @@ async function timed<T>(work: () => Promise<T>): Promise<{ result: T; ms: number
 async function measure(world: World, events: number): Promise<void> {
   const calls = callsOf(events);
   for (let from = 0; from < calls; from += 10_000)
-    await write(world, from, Math.min(calls, from + 10_000) - 1, calls);
-  await world.query(sql`analyze`);
+    await write(from, Math.min(calls, from + 10_000) - 1, calls);
+  await rowsOf(url, 'analyze');
   const { ms } = await timed(() => rebuild(world, outreach));
-  const [rows] = await world.query<{ attempts: number; counts: number }>(
-    sql`select (select count(*)::int from outreach_attempt) as attempts, (select count(*)::int from outreach_count) as counts`,
+  const [rows] = await rowsOf<{ attempts: number; counts: number }>(
+    url,
+    'select (select count(*)::int from outreach_attempt) as attempts, (select count(*)::int from outreach_count) as counts',
   );
   say(`${calls * 5} events read in ${(ms / 1000).toFixed(1)} s, ${Math.round((calls * 5000) / ms)} a second`);
   say(`${rows!.attempts} attempts, ${rows!.counts} counts`);
-  await world.query(sql`analyze`);
-  const { statsOf, engagementsOf } = openOutreach({ world });
+  await rowsOf(url, 'analyze');
   const spans = {
     'the year': [begin, begin + 366 * day],
     'a year to the millisecond': [begin + 1_234_567, begin + 365 * day - 7_654_321],
     'thirty days': [begin + 100 * day + 4_321, begin + 130 * day + 9_876],
   } as const;
+  await measureReads(world);
+}
+
+async function measureReads(world: World): Promise<void> {
+  const { statsOf, engagementsOf } = openOutreach({ world });
   say('outreachStats, milliseconds, median and slowest of 15:');
   for (const [name, [since, until]] of Object.entries(spans))
     for (const group of groups) {
@@ -98,8 +106,9 @@ async function measure(world: World, events: number): Promise<void> {
       times.sort((a, b) => a - b);
       say(`  ${name}, by ${group}: ${times[7]!.toFixed(1)}, ${times.at(-1)!.toFixed(1)} (${keys} keys)`);
     }
-  const patients = await world.query<{ id: string }>(
-    sql`select distinct patient_id as id from outreach_attempt limit 100`,
+  const patients = await rowsOf<{ id: string }>(
+    url,
+    'select distinct patient_id as id from outreach_attempt limit 100',
   );
   const ids = patients.map(({ id }) => id);
   await engagementsOf(workspaceId, ids);
@@ -109,7 +118,8 @@ async function measure(world: World, events: number): Promise<void> {
 
 const dataDir = mkdtempSync(join(tmpdir(), 'callwell-bench-'));
 const own = process.env['DATABASE_URL'] ? null : await startPostgres({ dataDir, log: () => {} });
-const world = await openWorld({ databaseUrl: own?.url ?? process.env['DATABASE_URL']! });
+const url = own?.url ?? process.env['DATABASE_URL']!;
+const world = await openWorld({ databaseUrl: url });
 try {
   await world.migrate();
   await measure(world, Number(process.argv[2] ?? 1_000_000));

@@ -22,7 +22,7 @@ export async function append(wanted: Appends): Promise<number> {
     const by = {
       workspaceId,
       actor: 'bench',
-      source: 'API' as const,
+      source: 'api' as const,
       now: new Date(),
       sourceSystem: wanted.run,
     };
