@@ -1,5 +1,6 @@
 /**
- * What is claimed about speed, measured: `npm run bench`, or `npm run bench -- NAME... [--rounds N] [--busy]` (do not wait until the machine is idle). Peers, the product and
+ * What is claimed about speed, measured: `npm run bench`, or `npm run bench -- NAME... [--rounds N]`. For trying: `--size
+ * 0.1` does a tenth of each workload, `--busy` does not wait until the machine is idle. Peers, the product and
  * the raw floor take turns on one machine; README.md beside this file explains each workload.
  */
 import { spawnSync } from 'node:child_process';
@@ -12,10 +13,26 @@ import { takeTurns } from './rig/turns.ts';
 import type { Workload } from './rig/workload.ts';
 import { append } from './workloads/append.ts';
 import { burst } from './workloads/burst.ts';
+import { envelope } from './workloads/envelope.ts';
 import { lateness } from './workloads/lateness.ts';
+import { live } from './workloads/live.ts';
+import { mutation } from './workloads/mutation.ts';
+import { pacing } from './workloads/pacing.ts';
 import { placed } from './workloads/placed.ts';
+import { list, one } from './workloads/reads.ts';
 
-const workloads: readonly Workload[] = [lateness, placed, burst, append];
+const workloads: readonly Workload[] = [
+  lateness,
+  placed,
+  burst,
+  append,
+  mutation,
+  list,
+  one,
+  envelope,
+  live,
+  pacing,
+];
 
 const say = (line: string) => void process.stdout.write(`${line}\n`);
 
@@ -33,7 +50,11 @@ function installPeers(): void {
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { rounds: { type: 'string', default: '5' }, busy: { type: 'boolean', default: false } },
+    options: {
+      rounds: { type: 'string', default: '5' },
+      size: { type: 'string', default: '1' },
+      busy: { type: 'boolean', default: false },
+    },
   });
   const rounds = Number(values.rounds);
   const unknown = positionals.filter((name) => !workloads.some((workload) => workload.name === name));
@@ -44,7 +65,7 @@ async function main(): Promise<void> {
   }
   const wanted = workloads.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
   installPeers();
-  const stage = await openStage(say);
+  const stage = await openStage(say, Number(values.size));
   try {
     for (const workload of wanted) {
       const begun = performance.now();

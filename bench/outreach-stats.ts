@@ -82,15 +82,15 @@ async function measure(world: World, events: number): Promise<void> {
   say(`${calls * 5} events read in ${(ms / 1000).toFixed(1)} s, ${Math.round((calls * 5000) / ms)} a second`);
   say(`${rows!.attempts} attempts, ${rows!.counts} counts`);
   await rowsOf(url, 'analyze');
+  await measureReads(world);
+}
+
+async function measureReads(world: World): Promise<void> {
   const spans = {
     'the year': [begin, begin + 366 * day],
     'a year to the millisecond': [begin + 1_234_567, begin + 365 * day - 7_654_321],
     'thirty days': [begin + 100 * day + 4_321, begin + 130 * day + 9_876],
   } as const;
-  await measureReads(world);
-}
-
-async function measureReads(world: World): Promise<void> {
   const { statsOf, engagementsOf } = openOutreach({ world });
   say('outreachStats, milliseconds, median and slowest of 15:');
   for (const [name, [since, until]] of Object.entries(spans))

@@ -25,6 +25,9 @@ export interface Reply {
   fault?: string;
 }
 
+/** How long a process may take to end by itself, in milliseconds. */
+const goneMs = 2_000;
+
 /** Starts a process with a module of `bench/`. */
 export function openHost(file: string, nodeOptions: readonly string[] = []): Host {
   const child = fork(join(import.meta.dirname, 'host-process.ts'), [join(import.meta.dirname, '..', file)], {
@@ -58,8 +61,10 @@ export function openHost(file: string, nodeOptions: readonly string[] = []): Hos
     close: async () => {
       if (child.exitCode !== null || child.signalCode !== null) return;
       const gone = once(child, 'exit');
-      child.kill('SIGKILL');
+      if (child.connected) child.disconnect(); // then it ends by itself, and what it has started with it
+      const timer = setTimeout(() => child.kill('SIGKILL'), goneMs);
       await gone;
+      clearTimeout(timer);
     },
   };
 }

@@ -58,14 +58,14 @@ export async function addPeople(
   await rowsOf(databaseUrl, 'analyze patient, contact');
 }
 
-/** A task of each of these patients, all due at one instant. */
+/** A task of each of these patients, all due at one instant; `another` tells a second one of each from the first. */
 export async function addDueTasks(
   databaseUrl: string,
   workspaceId: string,
-  { from, to, dueAt }: { from: number; to: number; dueAt: Date },
+  { from, to, dueAt, another = '' }: { from: number; to: number; dueAt: Date; another?: string },
 ): Promise<void> {
   const people = `generate_series(${from}, ${to}) n, lateral (select '+1212' || (2000000 + n) as phone,
-    md5('patient ' || n)::uuid as patient_id, md5('task ' || n)::uuid as id) person`;
+    md5('patient ' || n)::uuid as patient_id, md5('${another}task ' || n)::uuid as id) person`;
   const at = new Date(dueAt.getTime() - 3_600_000);
   await insert(databaseUrl, tasks.table, {
     row: {

@@ -8,6 +8,8 @@ import { openHost, type Host } from './host.ts';
 /** Where a workload is run: one Postgres for everybody, a folder, and what to close at its end. */
 export interface Stage {
   folder: string;
+  /** How many of these are done: all, or fewer where it is only tried. */
+  sized(count: number): number;
   /** A line for people. */
   say(line: string): void;
   /** A fresh database, or a copy of another one that nobody is connected to; answers its URL. */
@@ -25,7 +27,7 @@ export interface Stage {
 }
 
 /** Opens a stage on a Postgres of its own with the product's own settings; durable as by default. */
-export async function openStage(say: (line: string) => void): Promise<Stage> {
+export async function openStage(say: (line: string) => void, size: number): Promise<Stage> {
   const folder = mkdtempSync(join(tmpdir(), 'callwell-bench-'));
   chmodSync(folder, 0o755); // as root Postgres runs as somebody else, who must get there
   const postgres = await startPostgres({ dataDir: folder, log: () => {} });
@@ -38,6 +40,7 @@ export async function openStage(say: (line: string) => void): Promise<Stage> {
   };
   return {
     folder,
+    sized: (count) => Math.ceil(count * size),
     say,
     database: async (name, template) => {
       await query(`drop database if exists bench_${name} with (force)`);

@@ -4,7 +4,7 @@ import { product, type Figures, type Goal, type Measure, type Workload } from '.
 import type { Host } from '../rig/host.ts';
 import type { Appends } from '../peers/appends.ts';
 
-const count = 20_000;
+const all = 20_000;
 const emmett = ['emmett-postgresql'];
 
 /** Each way of appending, and what is asked of the product there. */
@@ -33,23 +33,27 @@ export const append: Workload = {
     await contender(
       stage,
       { name: 'emmett-postgresql', library: '@event-driven-io/emmett-postgresql', file: 'peers/emmett.ts' },
-      turn('append'),
+      turn(stage.sized(all), 'append'),
     ),
     {
-      ...(await contender(stage, { name: product, file: 'rig/world.ts' }, turn('append'))),
+      ...(await contender(stage, { name: product, file: 'rig/world.ts' }, turn(stage.sized(all), 'append'))),
       version: productVersion(),
     },
-    await contender(stage, { name: 'floor: one statement each', file: 'floors/append.ts' }, turn('append')),
+    await contender(
+      stage,
+      { name: 'floor: one statement each', file: 'floors/append.ts' },
+      turn(stage.sized(all), 'append'),
+    ),
     await contender(
       stage,
       { name: 'floor: commits shared', file: 'floors/append.ts' },
-      turn('appendTogether'),
+      turn(stage.sized(all), 'appendTogether'),
     ),
   ],
 };
 
 const turn =
-  (name: string) =>
+  (count: number, name: string) =>
   async (host: Host, round: number): Promise<Figures> => {
     const figures: Figures = {};
     for (const [way, wanted] of Object.entries(ways)) {

@@ -12,8 +12,8 @@ import type { Asked } from '../rig/stub-carrier.ts';
 import { product, type Contender, type Figures, type Workload } from '../rig/workload.ts';
 
 /** How many tasks are due at once; of a peer that asks the carrier too, fewer: it is told as a rate. */
-const count = 100_000;
-const asking = 20_000;
+const all = 100_000;
+const allAsking = 20_000;
 
 /** The instant at which they are due: a morning in New York, on the product's clock. */
 const dueAt = new Date('2026-03-03T16:00:00Z');
@@ -43,6 +43,7 @@ export const burst: Workload = {
     { name: carried, unit, better: 'more', against: [asker] },
   ],
   open: async (stage) => {
+    const count = stage.sized(all);
     const carrier = stage.host('rig/stub-carrier.ts');
     const carrierUrl = await carrier.call<string>('open');
     const others = dispatchers.map((who) =>
@@ -60,6 +61,7 @@ export const burst: Workload = {
 
 /** The peer with one HTTP request for each job, as the product makes it: what a user's own handler would do. */
 async function withCarrier(stage: Stage, carrier: Host, ask: string): Promise<Contender> {
+  const asking = stage.sized(allAsking);
   const who = { name: asker, library: 'graphile-worker', file: 'peers/graphile-worker.ts' };
   const made = await contender(stage, who, async (host) => {
     await carrier.call('forget');
@@ -72,6 +74,7 @@ async function withCarrier(stage: Stage, carrier: Host, ask: string): Promise<Co
 }
 /** The product, started anew for each turn on a copy of a database in which everything waits. */
 async function ours(stage: Stage, carrier: Host, carrierUrl: string): Promise<Contender> {
+  const count = stage.sized(all);
   const natsFolder = join(stage.folder, 'nats-before');
   const template = await stage.database('waiting');
   const shiftMs = dueAt.getTime() - 3_600_000 - Date.now();
@@ -94,7 +97,7 @@ async function ours(stage: Stage, carrier: Host, carrierUrl: string): Promise<Co
         shiftMs: dueAt.getTime() - leadMs - Date.now(),
       });
       try {
-        return await turn(started, carrier, databaseUrl);
+        return await turn(started, carrier, { databaseUrl, count });
       } finally {
         await started.stop();
         await stage.drop('burst');
@@ -103,7 +106,11 @@ async function ours(stage: Stage, carrier: Host, carrierUrl: string): Promise<Co
   };
 }
 
-async function turn(started: Product, carrier: Host, databaseUrl: string): Promise<Figures> {
+async function turn(
+  started: Product,
+  carrier: Host,
+  { databaseUrl, count }: { databaseUrl: string; count: number },
+): Promise<Figures> {
   const begun = dueAt.getTime() - started.shiftMs;
   if (Date.now() > begun) throw new Error('the product started too late for the burst');
   await carrier.call('until', count, begun + longestMs - Date.now()).catch(() => {});
