@@ -4,7 +4,7 @@
  * the raw floor take turns on one machine; README.md beside this file explains each workload.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { report } from './rig/report.ts';
@@ -13,7 +13,11 @@ import { takeTurns } from './rig/turns.ts';
 import type { Workload } from './rig/workload.ts';
 import { append } from './workloads/append.ts';
 import { burst } from './workloads/burst.ts';
+import { catchUp } from './workloads/catch-up.ts';
 import { envelope } from './workloads/envelope.ts';
+import { fanOut } from './workloads/fan-out.ts';
+import { growth } from './workloads/growth.ts';
+import { importing } from './workloads/import.ts';
 import { lateness } from './workloads/lateness.ts';
 import { live } from './workloads/live.ts';
 import { mutation } from './workloads/mutation.ts';
@@ -30,21 +34,36 @@ const workloads: readonly Workload[] = [
   list,
   one,
   envelope,
+  fanOut,
   live,
   pacing,
+  catchUp,
+  importing,
+  growth,
 ];
 
 const say = (line: string) => void process.stdout.write(`${line}\n`);
 
 /** Installs the peers when they are not there yet: nothing else needs them. */
 function installPeers(): void {
-  if (existsSync(join(import.meta.dirname, 'node_modules', '.package-lock.json'))) return;
+  const installed = join(import.meta.dirname, 'node_modules', '.package-lock.json');
+  const wanted = join(import.meta.dirname, 'package-lock.json');
+  if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(wanted).mtimeMs) return;
   say('Installing what is measured against (once, about a minute)');
   const { status } = spawnSync('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], {
     cwd: import.meta.dirname,
     stdio: 'inherit',
   });
   if (status !== 0) throw new Error('The peers could not be installed: npm ci in bench/ says why.');
+}
+
+/** Runs a measurement that has no peers: a file beside this one, with the arguments that follow its name. */
+function runScript([name, ...given]: string[]): boolean {
+  const file = join(import.meta.dirname, `${name}.ts`);
+  if (!/^[a-z-]+$/.test(name ?? '') || name === 'main' || !existsSync(file)) return false;
+  const { status } = spawnSync(process.execPath, ['--expose-gc', file, ...given], { stdio: 'inherit' });
+  process.exitCode = status ?? 1;
+  return true;
 }
 
 async function main(): Promise<void> {
@@ -56,6 +75,7 @@ async function main(): Promise<void> {
       busy: { type: 'boolean', default: false },
     },
   });
+  if (runScript(positionals)) return;
   const rounds = Number(values.rounds);
   const unknown = positionals.filter((name) => !workloads.some((workload) => workload.name === name));
   if (unknown.length > 0 || !(rounds >= 1)) {
@@ -79,6 +99,7 @@ async function main(): Promise<void> {
   }
 }
 
+process.setMaxListeners(0); // each process that is started is ended with this one
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
 await main().catch((error: unknown) => {
   process.stderr.write(`${(error as Error).message}\n`);

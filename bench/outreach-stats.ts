@@ -1,7 +1,7 @@
 /**
  * How fast `outreachStats` answers over a million events, and how fast the projection reads them.
  *
- *   npm run bench:outreach-stats -- [EVENTS]      1,000,000 by default; DATABASE_URL, else a Postgres of its own
+ *   npm run bench -- outreach-stats [EVENTS]      1,000,000 by default; DATABASE_URL, else a Postgres of its own
  *
  * Calls of one workspace over a year, five events each: three services, 50 campaigns, 200 tags (up to two a call), 20,000
  * patients. The log is written with plain inserts, then read as the program reads it.

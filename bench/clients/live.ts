@@ -52,7 +52,7 @@ export async function openProduct(given: {
   await watch(
     given.url,
     'subscription { worldEvents(types: ["ext.measured"]) { id type version data } }',
-    (data) => String((data['worldEvents'] as { data: { mark: string } }).data.mark),
+    (data) => (data['worldEvents'] as { data: { mark: string } }).data.mark,
   );
   write = async (mark) => {
     const by = { workspaceId: given.workspaceId, actor: 'bench', source: 'api' as const, now: new Date() };
@@ -139,7 +139,7 @@ interface Callback {
 
 /** Watches calls. */
 export const watchCalls = (url: string): Promise<void> =>
-  watch(url, 'subscription { callActivity { id status sid } }', (data) => {
+  watch(url, 'subscription { callActivity { status sid } }', (data) => {
     const { sid, status } = data['callActivity'] as { sid: string; status: string };
     return `${sid} ${status}`;
   });

@@ -3,12 +3,12 @@ import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import pg from 'pg';
 
-const event = `json_build_object('id', e.id, 'type', e.type, 'source', e.source, 'version', e.version, 'effectiveAt', e.effective_at)`;
+const event = `json_build_object('id', e.id, 'type', e.type, 'version', e.version, 'effectiveAt', e.effective_at)`;
 const timeline = (first: number) => `coalesce((select json_agg(${event}) from (select * from plain.events e
   where e.patient_id = p.id order by e.effective_at desc, e.id desc limit ${first}) e), '[]')`;
 const tasks = `coalesce((select json_agg(json_build_object('id', t.id, 'reason', t.reason, 'status', t.status,
   'scheduledFor', t.scheduled_for)) from (select * from plain.tasks t where t.patient_id = p.id and t.status = 'SCHEDULED'
-  order by t.id limit 5) t), '[]')`;
+  order by t.id limit 2) t), '[]')`;
 const patient = `'id', p.id, 'name', p.name, 'phone', p.phone`;
 const list = `select json_build_object('data', json_build_object('patients', json_agg(json_build_object(${patient},
   'events', ${timeline(5)}, 'tasks', ${tasks}))))::text as body from (select * from plain.patients order by id limit 20) p`;

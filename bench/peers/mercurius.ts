@@ -15,7 +15,7 @@ interface Query {
 }
 
 const typeDefs = `
-  type Event { id: ID! type: String! source: String! version: Int! effectiveAt: String! }
+  type Event { id: ID! type: String! version: Int! effectiveAt: String! }
   type Task { id: ID! reason: String! status: String! scheduledFor: String! }
   type Patient { id: ID! name: String! phone: String events(first: Int!): [Event!]! tasks(first: Int!): [Task!]! }
   type Query { patients(first: Int!): [Patient!]! patient(id: ID!): Patient }`;

@@ -24,7 +24,7 @@ export const eventsOf = (pool: pg.Pool, ids: string[], first: number): Promise<R
   perPatient(
     pool,
     { name: 'events', ids, first },
-    `select id, type, source, version, ${at('effective_at', 'effectiveAt')}
+    `select id, type, version, ${at('effective_at', 'effectiveAt')}
     from plain.events e where e.patient_id = p.id order by e.effective_at desc, e.id desc limit $2`,
   );
 

@@ -5,7 +5,8 @@ import pg from 'pg';
 import { library } from '../rig/library.ts';
 import { rowsOf } from '../rig/stage.ts';
 
-interface PubSub {
+/** Yoga's publisher. */
+export interface PubSub {
   publish(topic: string, payload: unknown): void;
   subscribe(topic: string): AsyncIterable<unknown>;
 }
@@ -13,12 +14,14 @@ interface Yoga {
   (request: unknown, response: unknown): void;
   getEnveloped(context: object): object;
 }
-interface Libraries {
+/** What is used of Yoga. */
+export interface Libraries {
   createYoga(options: object): Yoga;
   createSchema(options: object): object;
   createPubSub(): PubSub;
 }
-type UseServer = (options: object, server: unknown) => unknown;
+/** How graphql-ws is put on a server. */
+export type UseServer = (options: object, server: unknown) => unknown;
 type Enveloped = Record<'parse' | 'validate' | 'execute' | 'subscribe', (...given: unknown[]) => unknown> & {
   schema: object;
   contextFactory(): Promise<object>;
@@ -49,7 +52,7 @@ export async function open(databaseUrl: string): Promise<string> {
 }
 
 /** As Yoga's documentation writes it. https://the-guild.dev/graphql/yoga-server/docs/features/subscriptions */
-const serving = (yoga: Yoga) => ({
+export const serving = (yoga: Yoga) => ({
   execute: (given: { rootValue: Enveloped }) => given.rootValue.execute(given),
   subscribe: (given: { rootValue: Enveloped }) => given.rootValue.subscribe(given),
   onSubscribe: async (

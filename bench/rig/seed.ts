@@ -3,7 +3,7 @@ import { furnish, startProduct } from './product.ts';
 import { rowsOf, type Stage } from './stage.ts';
 
 /** How many patients there are, each with 20 events and two tasks of next year. */
-export const patientCount = 50_000;
+const patientCount = 50_000;
 const eventsEach = 20;
 
 /** A database that holds the same patients, events and tasks twice: as the product keeps them, and plainly in `plain`. */

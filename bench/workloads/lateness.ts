@@ -7,17 +7,11 @@ import type { Asked } from '../rig/stub-carrier.ts';
 import type { Stage } from '../rig/stage.ts';
 import type { Host } from '../rig/host.ts';
 import { product, type Contender, type Workload } from '../rig/workload.ts';
-import { schedule } from './schedule.ts';
+import { each, msPerTask, schedule, tried } from './schedule.ts';
 
 /** How many tasks, and within which time they are due, in milliseconds. */
 const count = 300;
 const [soonestMs, latestMs] = [2_000, 8_000];
-
-/** How many tasks of the day after are scheduled first, to see how long it takes. */
-const tried = 30;
-
-/** How many requests are under way at once while tasks are scheduled. */
-const atOnce = 8;
 
 const peers = ['graphile-worker', 'pg-boss'];
 
@@ -60,10 +54,7 @@ async function ours(stage: Stage, rounds: number): Promise<Contender> {
   const databaseUrl = await stage.database('callwell');
   const started = await startProduct(stage, { databaseUrl, carrierUrl: await carrier.call<string>('open') });
   await addPeople(databaseUrl, await furnish(started), 1, rounds * count + tried);
-  const tomorrow = new Date(Date.now() + started.shiftMs + 86_400_000);
-  const begun = performance.now();
-  await each(tried, (index) => schedule(started, patientIdOf(rounds * count + index + 1), tomorrow));
-  const leadMs = (1.5 * count * (performance.now() - begun)) / tried;
+  const leadMs = count * (await msPerTask(started, rounds * count + 1));
   return {
     who: product,
     version: productVersion(),
@@ -90,13 +81,4 @@ async function turn(
   const dueAt = new Map(inMs.map((ms, index) => [phoneOf(first + index), from + ms]));
   if (new Set(asked.map(({ to }) => to)).size !== count) throw new Error('somebody was called twice');
   return asked.map(({ to, at }) => at - dueAt.get(to)!);
-}
-
-/** Does something for each index, a few at a time. */
-async function each(count: number, work: (index: number) => Promise<void>): Promise<void> {
-  const indexes = Array.from({ length: count }, (_, index) => index).values();
-  const worker = async () => {
-    for (const index of indexes) await work(index);
-  };
-  await Promise.all(Array.from({ length: atOnce }, worker));
 }

@@ -7,7 +7,7 @@ import { spread } from '../rig/statistics.ts';
 import type { Asked } from '../rig/stub-carrier.ts';
 import type { Stage } from '../rig/stage.ts';
 import { product, type Contender, type Figures, type Measure, type Workload } from '../rig/workload.ts';
-import { schedule } from './schedule.ts';
+import { each, schedule } from './schedule.ts';
 
 /** How many changes, how far apart, and how many calls the carrier tells of. */
 const all = 400;
@@ -93,7 +93,7 @@ async function ours(stage: Stage, rounds: number): Promise<Contender> {
       const first = 2 + (round - 1) * (calls + burst);
       const figures = await idle(client, round, count);
       const told = spread(await fromCallbacks({ started, carrier, caller, workspaceId }, first, calls));
-      const dispatching = many(started, first + calls, burst);
+      const dispatching = each(burst, (index) => schedule(started, patientIdOf(first + calls + index), null));
       const busy = spread(await client.call<number[]>('commits', { run: `burst ${round}`, count, apartMs }));
       await dispatching;
       return {
@@ -136,13 +136,4 @@ async function fromCallbacks(
     to,
   }));
   return caller.call<number[]>('callbacks', { calls, apartMs });
-}
-
-/** Schedules tasks that are due at once, a few at a time: they are decided, recorded and dialled meanwhile. */
-async function many(started: Product, first: number, count: number): Promise<void> {
-  const numbers = Array.from({ length: count }, (_, n) => first + n).values();
-  const worker = async () => {
-    for (const n of numbers) await schedule(started, patientIdOf(n), null);
-  };
-  await Promise.all(Array.from({ length: 8 }, worker));
 }

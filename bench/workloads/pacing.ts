@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { addPeople, patientIdOf } from '../rig/people.ts';
-import { furnish, startProduct } from '../rig/product.ts';
+import { furnish, startProduct, type Product } from '../rig/product.ts';
 import { productVersion, versionOf } from '../rig/library.ts';
 import type { Asked } from '../rig/stub-carrier.ts';
 import type { Host } from '../rig/host.ts';
 import type { Stage } from '../rig/stage.ts';
 import { product, type Contender, type Figures, type Measure, type Workload } from '../rig/workload.ts';
-import { schedule } from './schedule.ts';
+import { each, msPerTask, schedule, tried } from './schedule.ts';
 
 /** How many calls a second are bought, and for how long it is watched, in seconds. */
 const bought = [1, 5, 30];
@@ -44,13 +44,13 @@ export const pacing: Workload = {
     {
       who: 'floor: a timer',
       version: `Node ${process.versions.node}`,
-      turn: () => each(async (cps) => judged(cps, await timed(cps))),
+      turn: () => atEachPace(async (cps) => judged(cps, await timed(cps))),
     },
   ],
 };
 
 /** Every pace at the same time: none of them is work. */
-async function each(work: (cps: number) => Promise<Figures>): Promise<Figures> {
+async function atEachPace(work: (cps: number) => Promise<Figures>): Promise<Figures> {
   return Object.assign({}, ...(await Promise.all(bought.map(work)))) as Figures;
 }
 
@@ -64,7 +64,7 @@ function judged(cps: number, at: readonly number[]): Figures {
 
 /** A product for each pace, with more to do than it may. */
 async function ours(stage: Stage, rounds: number): Promise<Contender> {
-  const products = new Map<number, { carrier: Host; task: (n: number) => Promise<void> }>();
+  const products = new Map<number, { started: Product; carrier: Host; taskMs: number }>();
   for (const cps of bought) {
     const carrier = stage.host('rig/stub-carrier.ts');
     const databaseUrl = await stage.database(`pacing_${cps}`);
@@ -74,19 +74,21 @@ async function ours(stage: Stage, rounds: number): Promise<Contender> {
       carrierUrl,
       settings: { CARRIER_CPS: String(cps) },
     });
-    await addPeople(databaseUrl, await furnish(started), 1, rounds * (needed(cps) + cps));
-    products.set(cps, { carrier, task: (n) => schedule(started, patientIdOf(n), null) });
+    await addPeople(databaseUrl, await furnish(started), 1, rounds * needed(cps) + tried);
+    products.set(cps, { started, carrier, taskMs: await msPerTask(started, rounds * needed(cps) + 1) });
   }
   return {
     who: product,
     version: productVersion(),
     turn: (round) =>
-      each(async (cps) => {
-        const { carrier, task } = products.get(cps)!;
+      atEachPace(async (cps) => {
+        const { started, carrier, taskMs } = products.get(cps)!;
         await carrier.call('forget');
         const first = (round - 1) * needed(cps) + 1;
-        for (let n = first; n < first + needed(cps); n += 1) await task(n);
-        await carrier.call('until', needed(cps), 3_000 * seconds);
+        const leadMs = 1_000 + 3 * taskMs * needed(cps); // three are at it
+        const at = new Date(Date.now() + leadMs + started.shiftMs);
+        await each(needed(cps), (index) => schedule(started, patientIdOf(first + index), at));
+        await carrier.call('until', needed(cps), leadMs + 3_000 * seconds);
         const asked = await carrier.call<Asked[]>('all');
         if (new Set(asked.map(({ to }) => to)).size !== asked.length)
           throw new Error('somebody was called twice');
@@ -98,6 +100,9 @@ async function ours(stage: Stage, rounds: number): Promise<Contender> {
   };
 }
 
+/** By how much less often a timer goes off than it might: what a request's journey varies by must not make a second too full. */
+const margin = 1.004;
+
 /** As many as fill the time. */
 const needed = (cps: number): number => cps * seconds;
 
@@ -105,7 +110,7 @@ async function timed(cps: number): Promise<number[]> {
   const at: number[] = [];
   const begun = performance.now();
   for (let n = 0; n < needed(cps); n += 1) {
-    await sleep(Math.max(0, begun + Math.ceil((n * 1_000) / cps) - performance.now()));
+    await sleep(Math.max(0, begun + (n * 1_000 * margin) / cps - performance.now()));
     at.push(performance.now());
   }
   return at;
@@ -123,7 +128,9 @@ async function withRedis(stage: Stage): Promise<Contender[]> {
       who: peer[0]!,
       version: versionOf('bullmq'),
       turn: () =>
-        each(async (cps) => judged(cps, await host.call<number[]>('paced', { cps, count: needed(cps) }))),
+        atEachPace(async (cps) =>
+          judged(cps, await host.call<number[]>('paced', { cps, count: needed(cps) })),
+        ),
     },
   ];
 }

@@ -25,13 +25,13 @@ interface Dialect {
   list: string;
   one: (id: string) => string;
 }
-const event = 'id type source version effectiveAt';
+const event = 'id type version effectiveAt';
 const task = 'id reason status scheduledFor';
 const graphql = (query: string, variables?: object) => JSON.stringify({ query, variables });
 const dialects: Record<'callwell' | 'postgraphile' | 'mercurius' | 'floor', Dialect> = {
   callwell: {
     list: graphql(`{ patients(first: 20) { edges { node { id name phone timeline(first: 5, types: ["ext.measured"]) { edges { node { ${event} } } }
-      tasks(first: 5, statuses: [SCHEDULED]) { edges { node { ${task} } } } } } } }`),
+      tasks(first: 2, statuses: [SCHEDULED]) { edges { node { ${task} } } } } } } }`),
     one: (id) =>
       graphql(
         `query ($id: ID!) { patient(id: $id) { id name phone timeline(first: 20, types: ["ext.measured"]) { edges { node { ${event} } } } } }`,
@@ -50,12 +50,11 @@ const dialects: Record<'callwell' | 'postgraphile' | 'mercurius' | 'floor', Dial
               nodes {
                 id: rowId
                 type
-                source
                 version
                 effectiveAt
               }
             }
-            tasks: tasksByPatientId(first: 5, condition: { status: "SCHEDULED" }) {
+            tasks: tasksByPatientId(first: 2, condition: { status: "SCHEDULED" }) {
               nodes {
                 id: rowId
                 reason
@@ -79,7 +78,6 @@ const dialects: Record<'callwell' | 'postgraphile' | 'mercurius' | 'floor', Dial
                 nodes {
                   id: rowId
                   type
-                  source
                   version
                   effectiveAt
                 }
@@ -92,7 +90,7 @@ const dialects: Record<'callwell' | 'postgraphile' | 'mercurius' | 'floor', Dial
   },
   mercurius: {
     list: graphql(
-      `{ patients(first: 20) { id name phone events(first: 5) { ${event} } tasks(first: 5) { ${task} } } }`,
+      `{ patients(first: 20) { id name phone events(first: 5) { ${event} } tasks(first: 2) { ${task} } } }`,
     ),
     one: (id) =>
       graphql(`query ($id: ID!) { patient(id: $id) { id name phone events(first: 20) { ${event} } } }`, {
