@@ -86,21 +86,30 @@ async function main(): Promise<void> {
   const wanted = workloads.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
   installPeers();
   const stage = await openStage(say, Number(values.size));
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => void stage.close().finally(() => process.exit(130)));
   try {
-    for (const workload of wanted) {
-      const begun = performance.now();
-      say(`\n${workload.name}: ${workload.about}`);
-      report(workload, await takeTurns(workload, { stage, rounds, waits: !values.busy }), say);
-      await stage.clear();
-      say(`  (${Math.round((performance.now() - begun) / 1_000)} s)`);
-    }
+    for (const workload of wanted) await measure(workload, { stage, rounds, waits: !values.busy });
   } finally {
     await stage.close();
   }
 }
 
+/** One workload from beginning to end. One that fails tells no figure, and does not keep the others from theirs. */
+async function measure(workload: Workload, turns: Parameters<typeof takeTurns>[1]): Promise<void> {
+  const begun = performance.now();
+  say(`\n${workload.name}: ${workload.about}`);
+  try {
+    report(workload, await takeTurns(workload, turns), say);
+  } catch (error) {
+    say(`  FAILED: ${(error as Error).message}`);
+    process.exitCode = 1;
+  }
+  await turns.stage.clear();
+  say(`  (${Math.round((performance.now() - begun) / 1_000)} s)`);
+}
+
 process.setMaxListeners(0); // each process that is started is ended with this one
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
 await main().catch((error: unknown) => {
   process.stderr.write(`${(error as Error).message}\n`);
   process.exitCode = 1;

@@ -29,10 +29,9 @@ export interface Reply {
 const goneMs = 2_000;
 
 /** Starts a process with a module of `bench/`. */
-export function openHost(file: string, nodeOptions: readonly string[] = []): Host {
+export function openHost(file: string): Host {
   const child = fork(join(import.meta.dirname, 'host-process.ts'), [join(import.meta.dirname, '..', file)], {
     serialization: 'advanced',
-    execArgv: [...nodeOptions],
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
   const waiting = new Map<number, (reply: Reply) => void>();

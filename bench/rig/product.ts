@@ -20,6 +20,8 @@ export interface Product {
   natsUrl: string;
   /** How far its clock is ahead of the machine's, in milliseconds: 0 while people may be called where the patients live. */
   shiftMs: number;
+  /** How long it took until it could serve, in milliseconds. */
+  startedInMs: number;
   ask<T>(query: string, variables?: Record<string, unknown>): Promise<T>;
   stop(): Promise<void>;
 }
@@ -43,6 +45,7 @@ export async function startProduct(stage: Stage, options: Options): Promise<Prod
   const nats = await startNats({ dataDir: natsFolder, log: () => {}, path: process.env['PATH'] ?? '' });
   const port = await freePort();
   const shiftMs = options.shiftMs ?? toDaytime(new Date());
+  const begun = performance.now();
   const child = spawnProduct({ folder, port, shiftMs, natsUrl: nats.url }, options);
   const abandon = () => child.kill('SIGKILL');
   process.once('exit', abandon);
@@ -61,11 +64,13 @@ export async function startProduct(stage: Stage, options: Options): Promise<Prod
   stage.opened(stop);
   const url = `http://127.0.0.1:${port}`;
   await untilReady(url, child, join(folder, 'product.log'));
+  const startedInMs = performance.now() - begun;
   const ask = <T>(query: string, variables?: Record<string, unknown>) => post<T>(url, query, variables);
   return {
     url,
     pid: child.pid!,
     natsUrl: nats.url,
+    startedInMs,
     shiftMs: shiftMs === 0 ? 0 : await shiftOf(ask),
     ask,
     stop,
@@ -174,6 +179,9 @@ export async function furnish({ ask }: Pick<Product, 'ask'>): Promise<string> {
     registerPhoneNumber(input: { phone: "${ourPhone}" }) { ... on PhoneNumberPayload { phoneNumber { id } } } }`);
   return workspace.id;
 }
+
+/** How long before an instant it must be started to be ready by then, in milliseconds: a start may take twice as long as the last. */
+export const leadOf = ({ startedInMs }: Product): number => 5_000 + 2 * startedInMs;
 
 /** Our own number. */
 export const ourPhone = '+14155550199';

@@ -26,7 +26,7 @@ export function seedOf(stage: Stage): Promise<Seed> {
 async function plant(stage: Stage): Promise<Seed> {
   const patients = stage.sized(patientCount);
   stage.say(`  making ${patients} patients with ${patients * eventsEach} events and ${patients * 2} tasks`);
-  const databaseUrl = await stage.database('reads');
+  const databaseUrl = await stage.database('reads', { isKept: true });
   const carrierUrl = 'http://127.0.0.1:9'; // nothing is dialled
   const started = await startProduct(stage, { databaseUrl, carrierUrl });
   const workspaceId = await furnish(started);

@@ -12,11 +12,11 @@ export interface Stage {
   sized(count: number): number;
   /** A line for people. */
   say(line: string): void;
-  /** A fresh database, or a copy of another one that nobody is connected to; answers its URL. */
-  database(name: string, template?: string): Promise<string>;
+  /** A fresh database, or a copy of another one that nobody is connected to; answers its URL. It is dropped with the workload, unless kept. */
+  database(name: string, options?: { template?: string; isKept?: boolean }): Promise<string>;
   drop(name: string): Promise<void>;
   /** A process of the benchmark's own, until the stage is closed. */
-  host(file: string, nodeOptions?: readonly string[]): Host;
+  host(file: string): Host;
   /** Remembers how to close what was just opened. */
   opened(close: () => Promise<void>): void;
   /** Lets Postgres write what it holds back, so that nobody pays for the turn before. */
@@ -31,37 +31,57 @@ export async function openStage(say: (line: string) => void, size: number): Prom
   const folder = mkdtempSync(join(tmpdir(), 'callwell-bench-'));
   chmodSync(folder, 0o755); // as root Postgres runs as somebody else, who must get there
   const postgres = await startPostgres({ dataDir: folder, log: () => {} });
+  const databases = databasesOf(postgres.url);
   const closers: (() => Promise<void>)[] = [];
-  const query = (text: string) => rowsOf(postgres.url, text).then(() => {});
   const clear = async () => {
     for (const close of closers.splice(0).toReversed()) {
       await close().catch((error: unknown) => say(`closing failed: ${String(error)}`));
     }
+    await databases.dropAll();
   };
   return {
     folder,
     sized: (count) => Math.ceil(count * size),
     say,
-    database: async (name, template) => {
-      await query(`drop database if exists bench_${name} with (force)`);
-      await query(
-        `create database bench_${name}${template ? ` template bench_${template} strategy file_copy` : ''}`,
-      );
-      return Object.assign(new URL(postgres.url), { pathname: `/bench_${name}` }).href;
-    },
-    drop: (name) => query(`drop database if exists bench_${name} with (force)`),
-    host: (file, nodeOptions) => {
-      const host = openHost(file, nodeOptions);
+    database: databases.make,
+    drop: databases.drop,
+    host: (file) => {
+      const host = openHost(file);
       closers.push(host.close);
       return host;
     },
     opened: (close) => void closers.push(close),
-    settle: () => query('checkpoint'),
+    settle: () => rowsOf(postgres.url, 'checkpoint').then(() => {}),
     clear,
     close: async () => {
       await clear();
       await postgres.stop();
       rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Databases on a server, all but the kept ones dropped together. */
+function databasesOf(url: string) {
+  const passing = new Set<string>();
+  const drop = async (name: string) => {
+    await rowsOf(url, `drop database if exists bench_${name} with (force)`);
+  };
+  return {
+    make: async (
+      name: string,
+      { template, isKept = false }: { template?: string; isKept?: boolean } = {},
+    ) => {
+      if (!isKept) passing.add(name);
+      await drop(name);
+      const copied = template ? ` template bench_${template} strategy file_copy` : '';
+      await rowsOf(url, `create database bench_${name}${copied}`);
+      return Object.assign(new URL(url), { pathname: `/bench_${name}` }).href;
+    },
+    drop,
+    dropAll: async () => {
+      for (const name of passing) await drop(name);
+      passing.clear();
     },
   };
 }

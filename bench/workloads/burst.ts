@@ -6,7 +6,7 @@ import { contender, dispatchers } from '../rig/contenders.ts';
 import type { Host } from '../rig/host.ts';
 import { productVersion, versionOf } from '../rig/library.ts';
 import { addDueTasks, addPeople } from '../rig/people.ts';
-import { furnish, startProduct, type Product } from '../rig/product.ts';
+import { furnish, leadOf, startProduct, type Product } from '../rig/product.ts';
 import { rowsOf, type Stage } from '../rig/stage.ts';
 import type { Asked } from '../rig/stub-carrier.ts';
 import { product, type Contender, type Figures, type Workload } from '../rig/workload.ts';
@@ -18,8 +18,7 @@ const allAsking = 20_000;
 /** The instant at which they are due: a morning in New York, on the product's clock. */
 const dueAt = new Date('2026-03-03T16:00:00Z');
 
-/** How long before it the product is started, and how long after it the carrier is waited for: what was done by then counts. */
-const leadMs = 12_000;
+/** How long after it the carrier is waited for, in milliseconds: what was done by then counts. */
 const longestMs = 30_000;
 
 const unit = 'tasks/s';
@@ -88,13 +87,13 @@ async function ours(stage: Stage, carrier: Host, carrierUrl: string): Promise<Co
     version: productVersion(),
     turn: async (round) => {
       await carrier.call('forget');
-      const databaseUrl = await stage.database('burst', 'waiting');
+      const databaseUrl = await stage.database('burst', { template: 'waiting' });
       const folder = join(stage.folder, `nats-${round}`);
       cpSync(join(natsFolder, 'nats'), join(folder, 'nats'), { recursive: true });
       const options = { databaseUrl, carrierUrl, natsFolder: folder };
       const started = await startProduct(stage, {
         ...options,
-        shiftMs: dueAt.getTime() - leadMs - Date.now(),
+        shiftMs: dueAt.getTime() - leadOf(made) - Date.now(),
       });
       try {
         return await turn(started, carrier, { databaseUrl, count });

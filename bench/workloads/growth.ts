@@ -4,7 +4,7 @@ import type { Host } from '../rig/host.ts';
 import { residentKbOf } from '../rig/host.ts';
 import { productVersion } from '../rig/library.ts';
 import { addDueTasks, addPeople, patientIdOf } from '../rig/people.ts';
-import { furnish, startProduct, type Product } from '../rig/product.ts';
+import { furnish, leadOf, startProduct, type Product } from '../rig/product.ts';
 import { rowsOf, type Stage } from '../rig/stage.ts';
 import { percentile } from '../rig/statistics.ts';
 import { product, type Contender, type Figures, type Workload } from '../rig/workload.ts';
@@ -17,9 +17,8 @@ const least = `${product}, 10,000 patients`;
 const allDue = 1_000;
 const asks = 100;
 
-/** The instant at which they are due, and how long before it the product is started. */
+/** The instant at which they are due: a morning in New York, on the product's clock. */
 const dueAt = new Date('2026-03-03T16:00:00Z');
-const leadMs = 12_000;
 
 /** The same work among ever more patients. */
 export const growth: Workload = {
@@ -89,11 +88,14 @@ async function among(stage: Stage, size: number): Promise<Contender> {
   await addDueTasks(template, workspaceId, { from: 1, to: due, dueAt, another: 'due ' });
   await rowsOf(template, 'vacuum analyze');
   const turn = async (round: number) => {
-    const databaseUrl = await stage.database('growth', `grown_${size}`);
+    const databaseUrl = await stage.database('growth', { template: `grown_${size}` });
     const folder = join(stage.folder, `nats-grown-${size}-${round}`);
     cpSync(join(natsFolder, 'nats'), join(folder, 'nats'), { recursive: true });
     const options = { databaseUrl, carrierUrl, natsFolder: folder };
-    const started = await startProduct(stage, { ...options, shiftMs: dueAt.getTime() - leadMs - Date.now() });
+    const started = await startProduct(stage, {
+      ...options,
+      shiftMs: dueAt.getTime() - leadOf(made) - Date.now(),
+    });
     try {
       return await figuresOf(started, carrier, { due, patients });
     } finally {

@@ -77,7 +77,7 @@ async function ours(stage: Stage, file: string, count: number): Promise<Contende
     who: product,
     version: productVersion(),
     turn: async () => {
-      const databaseUrl = await stage.database('import', 'empty');
+      const databaseUrl = await stage.database('import', { template: 'empty' });
       const begun = performance.now();
       await runImport(databaseUrl, file);
       const rate = (count * 1_000) / (performance.now() - begun);
