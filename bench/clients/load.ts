@@ -45,5 +45,9 @@ export async function ask({ url, bodies, headers, connections, seconds }: Load):
   if (errors + timeouts + non2xx + mismatches > 0) {
     throw new Error(`${url}: ${JSON.stringify({ errors, timeouts, non2xx, mismatches })}`);
   }
-  return { perSecond: result['2xx'] / result.duration, requests: result['2xx'], p99: result.latency.p99 };
+  return {
+    perSecond: result['2xx'] / result.duration,
+    requests: result['2xx'],
+    p99: result['2xx'] === 0 ? Number.NaN : result.latency.p99,
+  };
 }

@@ -20,6 +20,7 @@ let watchers: Watcher[] = [];
 let target = 0;
 let left = 0;
 let reached: (at: number) => void = () => {};
+let done: Promise<number> = Promise.resolve(0);
 
 /** Opens watchers until there are so many. */
 export async function open(watching: Watching, count: number): Promise<void> {
@@ -68,21 +69,24 @@ function count(watcher: Watcher): void {
 
 const now = () => Number(process.hrtime.bigint()) / 1e6;
 
-/** Begins to count anew; resolves with the instant, by the clock that all processes share, at which each had so many frames. */
-export function expect(frames: number, limitMs: number): Promise<number> {
+/** Begins to count anew, until each has so many frames. */
+export function arm(frames: number): void {
   for (const watcher of watchers) watcher.frames = 0;
   target = frames;
   left = watchers.length;
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      const behind = watchers.filter((watcher) => watcher.frames < frames).length;
-      reject(new Error(`${behind} of ${watchers.length} watchers did not get ${frames} frames`));
-    }, limitMs);
-    reached = (at) => {
-      clearTimeout(timer);
-      resolve(at);
-    };
+  done = new Promise((resolve) => (reached = resolve));
+}
+
+/** The instant, by the clock that all processes share, at which that was so. */
+export async function armed(limitMs: number): Promise<number> {
+  const timer = AbortSignal.timeout(limitMs);
+  const late = new Promise<never>((_, reject) => {
+    timer.addEventListener('abort', () => {
+      const behind = watchers.filter(({ frames }) => frames < target).length;
+      reject(new Error(`${behind} of ${watchers.length} watchers did not get ${target} frames`));
+    });
   });
+  return Promise.race([done, late]);
 }
 
 /** Closes all of them. */

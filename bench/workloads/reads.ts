@@ -121,7 +121,10 @@ const workload = (name: Question, about: string): Workload => ({
     const servers = await openServers(stage, seed);
     const client = stage.host('clients/load.ts');
     await compare(servers, name);
-    return servers.map((server): Contender => ({ ...server, turn: () => turn(client, server, name) }));
+    return servers.map((server): Contender => ({
+      ...server,
+      turn: () => turn(client, server, { question: name, patients: seed.patients }),
+    }));
   },
 });
 
@@ -179,10 +182,10 @@ async function openServers(stage: Stage, { databaseUrl, carrierUrl }: Seed): Pro
 async function turn(
   client: Host,
   { url, pid, dialect, headers }: Server,
-  question: Question,
+  { question, patients }: { question: Question; patients: number },
 ): Promise<Figures> {
   const random = randomFrom(1);
-  const ids = Array.from({ length: asked }, () => patientIdOf(1 + Math.floor(random() * 5_000)));
+  const ids = Array.from({ length: asked }, () => patientIdOf(1 + Math.floor(random() * patients)));
   const bodies = question === 'list' ? [dialect.list] : ids.map((id) => dialect.one(id));
   const figures: Figures = {};
   for (const count of connections) {
