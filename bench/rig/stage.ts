@@ -39,6 +39,12 @@ export async function openStage(say: (line: string) => void, size: number): Prom
     }
     await databases.dropAll();
   };
+  const closeAll = async () => {
+    await clear().catch((error: unknown) => say(`closing failed: ${String(error)}`));
+    await postgres.stop();
+    rmSync(folder, { recursive: true, force: true });
+  };
+  let closing: Promise<void> | null = null; // a signal and the end of the run may both ask for it
   return {
     folder,
     sized: (count) => Math.ceil(count * size),
@@ -53,11 +59,7 @@ export async function openStage(say: (line: string) => void, size: number): Prom
     opened: (close) => void closers.push(close),
     settle: () => rowsOf(postgres.url, 'checkpoint').then(() => {}),
     clear,
-    close: async () => {
-      await clear();
-      await postgres.stop();
-      rmSync(folder, { recursive: true, force: true });
-    },
+    close: () => (closing ??= closeAll()),
   };
 }
 
