@@ -1,7 +1,7 @@
 /**
  * How soon whoever answers is greeted, and whether the agent was ready before.
  *
- *   npm run bench:greeting -- [ONE BY ONE] [AT ONCE]      60 calls one after another, then 200 at once
+ *   npm run bench -- greeting -- [ONE BY ONE] [AT ONCE]      60 calls one after another, then 200 at once
  *
  * A whole program on a Postgres and a nats-server of its own, and a simulated carrier in the same process; each phone rings
  * for 1.25 seconds. Measured by the carrier: from the answer, through its request for TwiML and the handshake of the
