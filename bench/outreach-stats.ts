@@ -74,18 +74,24 @@ async function timed<T>(work: () => Promise<T>): Promise<{ result: T; ms: number
   return { result, ms: performance.now() - began };
 }
 
+/** How much was counted, and how it was. */
+async function sizes(): Promise<string> {
+  const [rows] = await rowsOf<{ attempts: number; tasks: number; counts: number }>(
+    url,
+    `select (select count(*)::int from outreach_attempt) as attempts,
+      (select count(*)::int from outreach_task) as tasks, (select count(*)::int from outreach_count) as counts`,
+  );
+  return `${rows!.attempts} attempts at ${rows!.tasks} tasks, ${rows!.counts} counts`;
+}
+
 async function measure(world: World, events: number): Promise<void> {
   const calls = callsOf(events);
   for (let from = 0; from < calls; from += 10_000)
     await write(from, Math.min(calls, from + 10_000) - 1, calls);
   await rowsOf(url, 'analyze');
   const { ms } = await timed(() => rebuild(world, outreach));
-  const [rows] = await rowsOf<{ attempts: number; tasks: number; counts: number }>(
-    url,
-    `select (select count(*)::int from outreach_attempt) as attempts, (select count(*)::int from outreach_task) as tasks, (select count(*)::int from outreach_count) as counts`,
-  );
   say(`${calls * 6} events read in ${(ms / 1000).toFixed(1)} s, ${Math.round((calls * 6000) / ms)} a second`);
-  say(`${rows!.attempts} attempts at ${rows!.tasks} tasks, ${rows!.counts} counts`);
+  say(await sizes());
   await rowsOf(url, 'analyze');
   const { statsOf, engagementsOf } = openOutreach({ world });
   const spans = {
