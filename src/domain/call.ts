@@ -168,6 +168,12 @@ export const isBeingPlaced = (call: Call): boolean => call.status === 'QUEUED' &
 /** How long the ring may last before the carrier gives up: 30 seconds. */
 export const ringSeconds = 30;
 
+/**
+ * How many calls are started a second where so many may be: 3 % fewer, because requests arrive some milliseconds early or
+ * late, and no second that the carrier counts may hold one too many.
+ */
+export const startsPerSecond = (allowed: number): number => allowed / 1.03;
+
 /** How long an attempt may go on ringing, by channel: only calls ring. */
 export const ringSecondsOn: Record<Channel, number> = { VOICE: ringSeconds, TEXT: 0, VOICEMAIL: 0 };
 
