@@ -53,11 +53,20 @@ type ClockLog = (line: string, error?: unknown) => void;
 export function openClock(startAt: Date | null = null, log: ClockLog = () => {}): RunningClock {
   const time = new Time();
   if (startAt) time.runFrom(startAt.getTime());
+  return clockOn(time, log);
+}
+
+/** A clock that stands still but while it is moved: nothing on it happens by itself. */
+export const openStandingClock = (startAt: Date, log: ClockLog = () => {}): RunningClock =>
+  clockOn(new StandingTime(startAt.getTime()), log);
+
+function clockOn(time: Time, log: ClockLog): RunningClock {
   const work = new Work();
   const followers = new Set<Follower>();
   const run = (task: Timer['task']) =>
     void work.count((async () => task())().catch((error: unknown) => log('a timer failed', error)));
   const timers = new Timers(time, run);
+  if (time.stands()) timers.disarm();
   let lastMove: Promise<void> = Promise.resolve();
   return {
     now: () => at(time.read()),
@@ -106,7 +115,7 @@ async function move({ time, timers, work, followers, log }: Parts, to: number): 
     if (!(await work.settled(followers, true))) log('the clock has moved, though not all has settled');
   } finally {
     time.runFrom(time.read());
-    timers.arm();
+    if (!time.stands()) timers.arm();
   }
 }
 
@@ -136,6 +145,18 @@ class Time {
   runFrom(milliseconds: number): void {
     this.#offset = milliseconds - Date.now();
     this.#standsAt = null;
+  }
+}
+
+/** What a clock says that never runs by itself. */
+class StandingTime extends Time {
+  constructor(milliseconds: number) {
+    super();
+    this.standAt(milliseconds);
+  }
+
+  override runFrom(milliseconds: number): void {
+    this.standAt(milliseconds);
   }
 }
 

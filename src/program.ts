@@ -65,15 +65,18 @@ interface Opening {
   opened(close: () => Promise<void>): void;
 }
 
-/** Opens everything in order, and closes it in reverse. What cannot be opened closes what was. */
-export async function startProgram(config: Config, log: Log): Promise<Program> {
+/** Opens everything in order, and closes it in reverse. What cannot be opened closes what was. `clock`: left out, one of its own. */
+export async function startProgram(
+  config: Config,
+  log: Log,
+  clock: RunningClock = openClock(config.clockStart, log),
+): Promise<Program> {
   const closers: (() => Promise<void>)[] = [];
   const stop = async () => {
     for (const close of closers.splice(0).toReversed()) {
       await close().catch((error: unknown) => log('closing failed', error));
     }
   };
-  const clock = openClock(config.clockStart, log);
   try {
     return {
       ...(await open({ config, log, clock, opened: (close) => void closers.push(close) }, stop)),
