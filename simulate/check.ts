@@ -177,7 +177,8 @@ function ofCourse(history: readonly Event[]): string[] {
   if (entityType === tasks.entityType) {
     let task: OutboundTask = tasks.blank(entityId, workspaceId);
     for (const event of history) {
-      if (task.version > 0 && isOver(task)) faults.push(`task ${entityId}: ${event.type} after ${task.status}`);
+      if (task.version > 0 && isOver(task))
+        faults.push(`task ${entityId}: ${event.type} after ${task.status}`);
       task = fold(tasks, task, event as Parameters<typeof tasks.evolve>[1]);
     }
   }
@@ -190,9 +191,14 @@ async function refusingOf(world: Reader): Promise<Refusing[]> {
   const some = numbers[0];
   if (!some) return [];
   const times: Refusing[] = [];
-  for (const { event, row } of await world.story(contacts, some.workspaceId, numbers.map(({ id }) => id))) {
+  for (const { event, row } of await world.story(
+    contacts,
+    some.workspaceId,
+    numbers.map(({ id }) => id),
+  )) {
     const open = times.findLast(({ phone, until }) => phone === row.phone && until === Infinity);
-    if (row.optedOutAt && !open) times.push({ phone: row.phone, from: event.recordedAt.getTime(), until: Infinity });
+    if (row.optedOutAt && !open)
+      times.push({ phone: row.phone, from: event.recordedAt.getTime(), until: Infinity });
     if (!row.optedOutAt && open) open.until = event.recordedAt.getTime();
   }
   return times;
@@ -245,12 +251,16 @@ async function ofOutreach({ world, tell, clock }: Stage): Promise<string[]> {
     `query ($until: DateTime!) { outreachStats(groupBy: CHANNEL, since: "2020-01-01T00:00:00Z", until: $until) { key attempts } }`,
     { until: clock.now() },
   );
-  const told = (outreachStats as { key: string; attempts: number }[]).map(({ key, attempts }) => `${attempts} ${key}`);
+  const told = (outreachStats as { key: string; attempts: number }[]).map(
+    ({ key, attempts }) => `${attempts} ${key}`,
+  );
   const [there] = await world.query<{ calls: number; texts: number; voicemails: number }>(sql`select
     (select count(*)::int from call) as calls, (select count(*)::int from voicemail) as voicemails,
     (select count(*)::int from message where direction = 'OUTBOUND' and not is_reply) as texts`);
   const { calls, texts, voicemails } = there!;
-  const counted = [`${calls} VOICE`, `${texts} TEXT`, `${voicemails} VOICEMAIL`].filter((one) => !one.startsWith('0 '));
+  const counted = [`${calls} VOICE`, `${texts} TEXT`, `${voicemails} VOICEMAIL`].filter(
+    (one) => !one.startsWith('0 '),
+  );
   const isSame = told.toSorted().join() === counted.toSorted().join();
   return isSame ? [] : [`${told.join(', ')} attempts are counted, and there are ${counted.join(', ')}`];
 }

@@ -32,7 +32,8 @@ const ringMs = 25_000;
 /** What the carrier was asked for from a place of its ledger on, and took. A text without a callback asks who writes: it is no contact. */
 export const contactsIn = (ledger: readonly LedgerEntry[], from: number): Contact[] =>
   ledger.slice(from).flatMap(({ kind, accepted, to, at, params }, index) => {
-    const [, what, id] = /\/(calls|messages)\/([0-9a-f-]{36})\/status/.exec(params?.['StatusCallback'] ?? '') ?? [];
+    const [, what, id] =
+      /\/(calls|messages)\/([0-9a-f-]{36})\/status/.exec(params?.['StatusCallback'] ?? '') ?? [];
     if (!accepted || !id || (kind !== 'create' && kind !== 'text')) return [];
     const channel = what === 'calls' ? ('VOICE' as const) : ('TEXT' as const);
     return [{ id, channel, phone: to, at: Date.parse(at), ledger: from + index }];
@@ -82,7 +83,8 @@ function overCaps(
   { asked, people }: { asked: Asked; people: number },
 ): string[] {
   const inForce = asked.caps.filter(({ from, until }) => from <= at && until >= at - lateMs);
-  const laxest = (cap: 'perDay' | 'perWeek') => Math.max(...inForce.map((caps) => caps[cap] ?? Infinity)) * people;
+  const laxest = (cap: 'perDay' | 'perWeek') =>
+    Math.max(...inForce.map((caps) => caps[cap] ?? Infinity)) * people;
   const within = (spanMs: number) => earlier.filter((other) => other.at > at - spanMs + lateMs).length + 1;
   const cooldownMs = Math.min(...inForce.map(({ cooldownMinutes }) => cooldownMinutes)) * 60_000;
   return [

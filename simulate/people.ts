@@ -26,7 +26,13 @@ export const places: readonly Place[] = [
   { areaCode: 208, zones: ['America/Boise', 'America/Los_Angeles'], ...federal },
   // Connecticut from 9; Maine from 9 to 5 on workdays.
   { areaCode: 203, zones: ['America/New_York'], ...federal, opensAt: '09:00' },
-  { areaCode: 207, zones: ['America/New_York'], opensAt: '09:00', closesAt: '17:00', weekdays: [1, 2, 3, 4, 5] },
+  {
+    areaCode: 207,
+    zones: ['America/New_York'],
+    opensAt: '09:00',
+    closesAt: '17:00',
+    weekdays: [1, 2, 3, 4, 5],
+  },
 ];
 
 /** Somebody who may be contacted. */
@@ -54,8 +60,7 @@ export function peopleFrom(random: Random, count: number): Person[] {
   const people: Person[] = [];
   for (let index = 0; index < count; index += 1) {
     const place = random.pick(places);
-    const ending =
-      random.below(100) < scripted ? random.pick(endings) : `0${150 + random.below(50)}`;
+    const ending = random.below(100) < scripted ? random.pick(endings) : `0${150 + random.below(50)}`;
     const shared = people.length > 0 && random.below(8) === 0 ? random.pick(people) : null;
     const elsewhere = random.below(6) === 0 ? random.pick(places).zones[0]! : null;
     people.push({

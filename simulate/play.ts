@@ -43,7 +43,8 @@ export class Play {
     const { tell } = this.#stage;
     await tell(`mutation {
       createService(input: { name: "Care", systemPrompt: "Be kind.", greeting: "Hello.", machineMessage: "Please call us back." }) { __typename }
-      registerPhoneNumber(input: { phone: "${ours}", text: true }) { __typename }
+      one: registerPhoneNumber(input: { phone: "${ours}", text: true }) { __typename }
+      other: registerPhoneNumber(input: { phone: "+19165550198", text: true }) { __typename }
       results: createTrigger(input: { name: "Results", kind: EVENT, eventType: "lab.result_received", maxRunsPerMinute: 2,
         action: { reason: "Your results are in", purpose: LAB_RESULTS, maxAttempts: 2, cancelOn: ["appointment.cancelled"] } }) { __typename }
       rounds: createTrigger(input: { name: "Rounds", kind: CRON, schedule: "30 10 * * *", filter: {},
@@ -92,8 +93,11 @@ export class Play {
     return outboundTasks.edges.length;
   }
 
-  readonly #acts: { [Name in Act['do']]: (act: Extract<Act, { do: Name }>, index: number) => Promise<void> | void } = {
-    schedule: ({ person, task, times }, index) => this.#schedule(person, task, { times, key: `task ${index}` }),
+  readonly #acts: {
+    [Name in Act['do']]: (act: Extract<Act, { do: Name }>, index: number) => Promise<void> | void;
+  } = {
+    schedule: ({ person, task, times }, index) =>
+      this.#schedule(person, task, { times, key: `task ${index}` }),
     call: ({ person, times }, index) => this.#call(person, { times, key: `call ${index}` }),
     text: async ({ person }, index) => {
       const input = { patientId: this.#patient(person), reason: 'Check-up', idempotencyKey: `text ${index}` };
@@ -156,7 +160,11 @@ export class Play {
   #person = (person: number) => this.#story.people[person % this.#story.people.length]!;
   #patient = (person: number) => this.asked.patientIds[person % this.#story.people.length]!;
 
-  async #schedule(person: number, task: Extract<Act, { do: 'schedule' }>['task'], how: { times: number; key: string }) {
+  async #schedule(
+    person: number,
+    task: Extract<Act, { do: 'schedule' }>['task'],
+    how: { times: number; key: string },
+  ) {
     const { inMinutes, validMinutes, cancelOn, channel, ...rest } = task;
     const at = (minutes: number) => new Date(this.#stage.clock.now().getTime() + minutes * 60_000);
     const input = {
@@ -196,9 +204,7 @@ export class Play {
     { input, reads, idOf }: { input: object; reads: string; idOf: (told: Told) => string | undefined },
   ): Promise<string[]> {
     const query = `mutation ($input: ${type}!) { ${verb}(input: $input) { __typename ${reads} } }`;
-    const told = await Promise.all(
-      Array.from({ length: times }, () => this.#stage.tell(query, { input })),
-    );
+    const told = await Promise.all(Array.from({ length: times }, () => this.#stage.tell(query, { input })));
     return told.flatMap((data) => idOf(data[verb] as Told) ?? []);
   }
 

@@ -48,7 +48,11 @@ export async function startProcess(options: ProcessOptions): Promise<SimulatedPr
   thawed.promise.catch(() => {});
   let trap: Parameters<SimulatedProcess['arm']>[0] | null = null;
   const awake = () =>
-    state === 'awake' ? Promise.resolve() : state === 'dead' ? Promise.reject(new Error('dead')) : thawed.promise;
+    state === 'awake'
+      ? Promise.resolve()
+      : state === 'dead'
+        ? Promise.reject(new Error('dead'))
+        : thawed.promise;
   /** Counts what goes to Postgres; the trap springs at its piece. */
   const judge = () => {
     if (!trap || (trap.pieces -= 1) > 0) return 'pass';
@@ -62,7 +66,10 @@ export async function startProcess(options: ProcessOptions): Promise<SimulatedPr
   const [database, nats, carrier] = await Promise.all([
     openProxy(addressOf(options.databaseUrl), { ...wires, judge }),
     openProxy(addressOf(options.natsUrl), { ...wires, judge: () => 'pass' }),
-    openFront(() => (state === 'awake' ? options.carrierUrl : null), { treat: options.treat, answering: awake }),
+    openFront(() => (state === 'awake' ? options.carrierUrl : null), {
+      treat: options.treat,
+      answering: awake,
+    }),
   ]);
   const program = await startProgram(
     readConfig({

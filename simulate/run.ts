@@ -16,6 +16,8 @@ export interface Outcome {
   violations: string[];
   /** After how many steps they were found. */
   steps: number;
+  /** Of this process, meanwhile; Postgres has its own. */
+  cpuSeconds: number;
 }
 
 /** Gives every simulation services of its own. */
@@ -37,8 +39,12 @@ export const simulate = (story: Story, withServices: WithServices, log?: Log): P
     const stage = await openStage(services, { ...story, ...(log ? { log } : {}) });
     const play = new Play(story, stage);
     const watch = new Watch(story, stage, play);
-    const outcome = (violations: string[], steps: number): Promise<Outcome> =>
-      ofStory(story, stage, { contacts: watch.contacts, violations, steps });
+    const began = process.cpuUsage();
+    const outcome = async (violations: string[], steps: number): Promise<Outcome> => {
+      const { user, system } = process.cpuUsage(began);
+      const found = { contacts: watch.contacts, violations, steps, cpuSeconds: (user + system) / 1e6 };
+      return ofStory(story, stage, found);
+    };
     let steps = 0;
     try {
       await play.furnish();
@@ -63,7 +69,7 @@ export const simulate = (story: Story, withServices: WithServices, log?: Log): P
     }
   });
 
-async function ofStory(story: Story, stage: Stage, found: Pick<Outcome, 'contacts' | 'violations' | 'steps'>) {
+async function ofStory(story: Story, stage: Stage, found: Omit<Outcome, 'story' | 'events' | 'upsets'>) {
   const [counted] = await stage.world.query<{ count: number }>(sql`select count(*)::int as count from event`);
   return { story, ...found, events: counted!.count, upsets: stage.upsets };
 }
@@ -102,21 +108,52 @@ export async function shorten(
   withServices: WithServices,
   tell: (line: string) => void,
 ): Promise<Outcome> {
-  let shortest: Outcome = { ...failed, story: { ...failed.story, steps: failed.story.steps.slice(0, failed.steps) } };
+  let shortest: Outcome = {
+    ...failed,
+    story: { ...failed.story, steps: failed.story.steps.slice(0, failed.steps) },
+  };
   let tries = 0;
-  for (let size = Math.ceil(shortest.story.steps.length / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {
-    for (let from = 0; from < shortest.story.steps.length && tries < shorterAt; ) {
+  for (
+    let size = Math.ceil(shortest.story.steps.length / 2);
+    size >= 1;
+    size = size === 1 ? 0 : Math.ceil(size / 2)
+  ) {
+    for (let from = 0; from < shortest.story.steps.length && tries < shorterAt;) {
       const kept: Step[] = shortest.story.steps.toSpliced(from, size);
       const outcome = await simulate({ ...shortest.story, steps: kept }, withServices);
       tries += 1;
       if (outcome.violations.length === 0) from += size;
       else {
-        shortest = { ...outcome, story: { ...outcome.story, steps: kept.slice(0, outcome.steps || kept.length) } };
+        shortest = {
+          ...outcome,
+          story: { ...outcome.story, steps: kept.slice(0, outcome.steps || kept.length) },
+        };
         tell(`${shortest.story.steps.length} steps: ${outcome.violations[0]}`);
       }
     }
   }
   return shortest;
+}
+
+/** Simulates one after another, in as many lanes as there are services, each with one at a time; ends early once `isEnough`. */
+export async function simulateAll(
+  stories: Iterable<Story>,
+  lanes: readonly WithServices[],
+  {
+    ended,
+    log,
+  }: { ended: (outcome: Outcome, withServices: WithServices) => Promise<boolean>; log?: Log | undefined },
+): Promise<void> {
+  const left = stories[Symbol.iterator]();
+  let isEnough = false;
+  await Promise.all(
+    lanes.map(async (withServices) => {
+      for (let next = left.next(); !next.done && !isEnough; next = left.next()) {
+        const outcome = await simulate(next.value, withServices, log);
+        isEnough = !(await ended(outcome, withServices)) || isEnough;
+      }
+    }),
+  );
 }
 
 /** The last line of a simulation. */
@@ -127,7 +164,9 @@ export const lastLine = ({ story: { seed, days }, events, contacts, violations }
 export const told = ({ story, violations }: Outcome): string =>
   [
     `seed ${story.seed}, from ${story.startAt.toISOString()}, ${story.processes} processes`,
-    ...story.people.map(({ name, phone, timeZone }) => `  ${name} at ${phone}${timeZone ? `, in ${timeZone}` : ''}`),
+    ...story.people.map(
+      ({ name, phone, timeZone }) => `  ${name} at ${phone}${timeZone ? `, in ${timeZone}` : ''}`,
+    ),
     ...story.campaigns.map((campaign) => `  ${JSON.stringify(campaign)}`),
     ...story.steps.map((step) => `  ${wordsOf(step)}`),
     ...violations.map((violation) => `violation: ${violation}`),

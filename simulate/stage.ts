@@ -49,6 +49,12 @@ const pace = 20;
 
 const callsPerSecond = 20;
 
+/**
+ * How long it is waited, in real milliseconds, until what an instant has started settles: a process that has just died
+ * leaves what it was told of to nats-server's own patience, which no simulated clock shortens.
+ */
+const patienceMs = 1_000;
+
 /** How often a request is asked again, each time a second later, before that is a fault: a process is down for minutes. */
 const askedAgain = 1_500;
 
@@ -60,7 +66,7 @@ export async function openStage(
   const { log = () => {} } = options;
   await wipe(services.natsUrl);
   const world = await openWorld({ databaseUrl: services.databaseUrl, poolSize: 4 });
-  const clock = openStandingClock(options.startAt, log);
+  const clock = openStandingClock(options.startAt, patienceMs, log);
   const toCarrier: Treatment[] = [];
   const callbacks: Stage['callbacks'] = [];
   const carrier = await startCarrier({

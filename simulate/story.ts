@@ -65,7 +65,7 @@ const stepsPerDay = 26;
 
 /** The story of a seed. */
 export function storyOf(seed: number, days: number): Story {
-  const random = randomOf(seed);
+  const random = randomOf(Math.imul(seed, 0x9e3779b1)); // neighbours are strangers
   const startAt = new Date(random.pick(mornings));
   const count = Math.max(4, Math.round(days * stepsPerDay));
   const ats = Array.from({ length: count }, () => instantFrom(random, days)).toSorted((a, b) => a - b);
@@ -102,12 +102,35 @@ const campaignFrom = (random: Random, name: string) => ({
 
 /** What may be done, each as often as its weight. */
 const acts: [number, (random: Random) => Act][] = [
-  [22, (random) => ({ do: 'schedule', person: random.below(99), task: taskFrom(random), times: 1 + random.below(3) })],
+  [
+    22,
+    (random) => ({
+      do: 'schedule',
+      person: random.below(99),
+      task: taskFrom(random),
+      times: 1 + random.below(3),
+    }),
+  ],
   [9, (random) => ({ do: 'call', person: random.below(99), times: 1 + random.below(3) })],
   [5, (random) => ({ do: 'text', person: random.below(99) })],
-  [5, (random) => ({ do: 'hear', person: random.below(99), words: random.pick(['STOP', 'START', 'Yes', 'Who is this?']) })],
+  [
+    5,
+    (random) => ({
+      do: 'hear',
+      person: random.below(99),
+      words: random.pick(['STOP', 'START', 'Yes', 'Who is this?']),
+    }),
+  ],
   [3, (random) => ({ do: 'opt out', person: random.below(99) })],
-  [8, (random) => ({ do: 'record', person: random.below(99), type: random.pick(told), times: 1 + random.below(2) })],
+  [
+    8,
+    (random) => ({
+      do: 'record',
+      person: random.below(99),
+      type: random.pick(told),
+      times: 1 + random.below(2),
+    }),
+  ],
   [4, (random) => ({ do: 'reschedule', task: random.below(99), inMinutes: 1 + random.below(300) })],
   [3, (random) => ({ do: 'snooze', task: random.below(99), inMinutes: 1 + random.below(300) })],
   [3, (random) => ({ do: 'cancel', task: random.below(99) })],
@@ -117,10 +140,39 @@ const acts: [number, (random: Random) => Act][] = [
   [2, (random) => ({ do: 'run', campaign: random.below(9) })],
   [2, (random) => ({ do: 'edit', campaign: random.below(9) })],
   [2, () => ({ do: 'import' })],
-  [9, (random) => ({ do: 'crash', process: random.below(9), pieces: few(random), isAfter: random.below(2) === 0, downSeconds: random.pick([1, 20, 400]) })],
-  [6, (random) => ({ do: 'freeze', process: random.below(9), pieces: few(random), seconds: random.pick([4, 8, 40, 1200]) })],
-  [5, (random) => ({ do: 'carrier', treatments: Array.from({ length: 1 + random.below(4) }, () => random.pick(troubles)) })],
-  [4, (random) => ({ do: 'callbacks', fates: Array.from({ length: 2 + random.below(6) }, () => random.pick(fates)) })],
+  [
+    9,
+    (random) => ({
+      do: 'crash',
+      process: random.below(9),
+      pieces: few(random),
+      isAfter: random.below(2) === 0,
+      downSeconds: random.pick([1, 20, 400]),
+    }),
+  ],
+  [
+    6,
+    (random) => ({
+      do: 'freeze',
+      process: random.below(9),
+      pieces: few(random),
+      seconds: random.pick([4, 8, 40, 1200]),
+    }),
+  ],
+  [
+    5,
+    (random) => ({
+      do: 'carrier',
+      treatments: Array.from({ length: 1 + random.below(4) }, () => random.pick(troubles)),
+    }),
+  ],
+  [
+    4,
+    (random) => ({
+      do: 'callbacks',
+      fates: Array.from({ length: 2 + random.below(6) }, () => random.pick(fates)),
+    }),
+  ],
   [1, () => ({ do: 'wipe the stream' })],
 ];
 

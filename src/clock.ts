@@ -56,12 +56,15 @@ export function openClock(startAt: Date | null = null, log: ClockLog = () => {})
   return clockOn(time, log);
 }
 
-/** A clock that stands still but while it is moved: nothing on it happens by itself. */
-export const openStandingClock = (startAt: Date, log: ClockLog = () => {}): RunningClock =>
-  clockOn(new StandingTime(startAt.getTime()), log);
+/** A clock that stands still but while it is moved: nothing on it happens by itself. `patienceMs`: how long it waits until an instant settles. */
+export const openStandingClock = (
+  startAt: Date,
+  patienceMs: number,
+  log: ClockLog = () => {},
+): RunningClock => clockOn(new StandingTime(startAt.getTime()), log, patienceMs);
 
-function clockOn(time: Time, log: ClockLog): RunningClock {
-  const work = new Work();
+function clockOn(time: Time, log: ClockLog, patienceMs = settleMs): RunningClock {
+  const work = new Work(patienceMs);
   const followers = new Set<Follower>();
   const run = (task: Timer['task']) =>
     void work.count((async () => task())().catch((error: unknown) => log('a timer failed', error)));
@@ -238,8 +241,13 @@ class Timers {
 /** What is under way. */
 class Work {
   #underWay = 0;
+  readonly #patienceMs: number;
   /** How much has been begun so far: tells whether anything came in between. */
   #begun = 0;
+
+  constructor(patienceMs: number) {
+    this.#patienceMs = patienceMs;
+  }
 
   async count<T>(work: Promise<T>): Promise<T> {
     this.#underWay += 1;
@@ -253,7 +261,7 @@ class Work {
 
   /** Waits until nothing is under way and every follower says so; false where that takes too long. */
   async settled(followers: Iterable<Follower>, atEnd: boolean): Promise<boolean> {
-    const deadline = performance.now() + settleMs;
+    const deadline = performance.now() + this.#patienceMs;
     while (!(await this.#isQuiet(followers, atEnd))) {
       if (performance.now() > deadline) return false;
       await sleep(1);
