@@ -47,7 +47,7 @@ export class Play {
       other: registerPhoneNumber(input: { phone: "+19165550198", text: true }) { __typename }
       results: createTrigger(input: { name: "Results", kind: EVENT, eventType: "lab.result_received", maxRunsPerMinute: 2,
         action: { reason: "Your results are in", purpose: LAB_RESULTS, maxAttempts: 2, cancelOn: ["appointment.cancelled"] } }) { __typename }
-      rounds: createTrigger(input: { name: "Rounds", kind: CRON, schedule: "30 10 * * *", filter: {},
+      rounds: createTrigger(input: { name: "Rounds", kind: CRON, schedule: "30 15 * * *", filter: {},
         action: { reason: "How are you?", purpose: WELLNESS_CHECKUP, maxAttempts: 1 } }) { __typename } }`);
     await this.#import();
     const people = await tell(`{ patients(first: 50) { edges { node { id name } } } }`);
@@ -187,7 +187,7 @@ export class Play {
   }
 
   async #call(person: number, { times, key }: { times: number; key: string }) {
-    const input = { patientId: this.#patient(person), reason: 'A direct call', idempotencyKey: key };
+    const input = { patientId: this.#patient(person), reason: 'A direct call', phoneFrom: ours, idempotencyKey: key };
     const ids = await this.#repeat(times, 'placeCall', 'PlaceCallInput', {
       input,
       reads: '... on PlaceCallPayload { call { id } }',

@@ -151,7 +151,11 @@ export async function openStage(
     for (let times = 0; times < askedAgain; times += 1) {
       const before = upsets.crashes + upsets.freezes;
       const answer = await request().catch(() => null);
-      if (answer?.data && !answer.errors) return answer.data;
+      if (answer?.data && !answer.errors) {
+        const told = Object.values(answer.data as Record<string, { __typename?: string } | null>);
+        if (told.some((one) => one?.__typename === 'InputError')) throw new Error('what was asked is malformed');
+        return answer.data;
+      }
       const isCalm = before === upsets.crashes + upsets.freezes && !isTroubled();
       if (isCalm) throw new Error(`it was answered ${JSON.stringify(answer)}`);
       await stage.pass(1_000);
