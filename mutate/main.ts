@@ -25,7 +25,8 @@ const say = (line: string) => void process.stdout.write(`${line}\n`);
 const testTimeout = 20_000;
 
 const folder = mkdtempSync(join(tmpdir(), 'callwell-mutate-'));
-for (const part of ['src', 'test', 'package.json', 'chaos']) cpSync(part, join(folder, part), { recursive: true });
+for (const part of ['src', 'test', 'package.json', 'chaos'])
+  cpSync(part, join(folder, part), { recursive: true });
 symlinkSync(join(process.cwd(), 'node_modules'), join(folder, 'node_modules'));
 process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
 
@@ -39,7 +40,8 @@ const names = (under: string, ending: string) =>
 function closureOf(file: string, seen = new Set<string>()): Set<string> {
   if (seen.has(file)) return seen;
   seen.add(file);
-  for (const [, path] of read(file).matchAll(/from '(\.[^']+)'/g)) closureOf(normalize(join(dirname(file), path!)), seen);
+  for (const [, path] of read(file).matchAll(/from '(\.[^']+)'/g))
+    closureOf(normalize(join(dirname(file), path!)), seen);
   return seen;
 }
 
@@ -87,7 +89,10 @@ async function pass(files: readonly string[], isTold = false): Promise<boolean> 
   const { testModules, unhandledErrors } = await vitest.runTestSpecifications(wanted);
   if (isTold)
     for (const module of testModules)
-      for (const { message } of [...module.errors(), ...[...module.children.allTests('failed')].flatMap((t) => t.result().errors ?? [])])
+      for (const { message } of [
+        ...module.errors(),
+        ...[...module.children.allTests('failed')].flatMap((t) => t.result().errors ?? []),
+      ])
         say(`${module.moduleId}: ${message}`);
   return unhandledErrors.length === 0 && testModules.length > 0 && testModules.every((module) => module.ok());
 }
@@ -95,7 +100,10 @@ async function pass(files: readonly string[], isTold = false): Promise<boolean> 
 /** Whether the tests that read the file die of this mutant. */
 async function isKilled(mutant: Mutant & { file: string }): Promise<boolean> {
   const source = read(mutant.file);
-  writeFileSync(join(folder, mutant.file), source.slice(0, mutant.start) + mutant.text + source.slice(mutant.end));
+  writeFileSync(
+    join(folder, mutant.file),
+    source.slice(0, mutant.start) + mutant.text + source.slice(mutant.end),
+  );
   try {
     for (const test of chunked(testsOf(mutant.file))) {
       if (!(await pass(test))) return true;
@@ -112,7 +120,13 @@ const chunked = ([first, ...others]: string[]): string[][] =>
 
 const lineOf = ({ file, start }: Mutant & { file: string }) => read(file).slice(0, start).split('\n').length;
 
-if (!(await pass(tests.map(({ file }) => file), true))) throw new Error('the tests fail without any mutant');
+if (
+  !(await pass(
+    tests.map(({ file }) => file),
+    true,
+  ))
+)
+  throw new Error('the tests fail without any mutant');
 const scores = new Map<string, { killed: number; all: number }>();
 const mutants = sampled(all);
 say(`${mutants.length} of ${all.length} mutants`);

@@ -73,7 +73,9 @@ function swapOperator(node: Node, source: string, add: Add): void {
   const { operator, left, right } = node as unknown as { operator: string; left: Node; right: Node };
   const text = operators[operator];
   const place = between(left, right, source, operator);
-  const isOfTexts = operator === '+' && [left, right].some(({ type, value }) => type === 'TemplateLiteral' || typeof value === 'string');
+  const isOfTexts =
+    operator === '+' &&
+    [left, right].some(({ type, value }) => type === 'TemplateLiteral' || typeof value === 'string');
   if (text && place && !isOfTexts) add(place, text, `${operator} becomes ${text}`);
   if (operator === '??') add(node, source.slice(left.start, left.end), '?? is left out');
 }
@@ -107,12 +109,14 @@ const mutations: Record<string, (node: Node, source: string, add: Add) => void> 
 /** Goes through what runs: no types, no declarations of columns. */
 function walk(node: Node, visit: (node: Node) => void): void {
   if (node.type.startsWith('TS') && !/^TS(As|Satisfies|NonNull)/.test(node.type)) return;
-  const isColumns = node.type === 'CallExpression' && (node['callee'] as { name?: string }).name === 'defineEntity';
+  const isColumns =
+    node.type === 'CallExpression' && (node['callee'] as { name?: string }).name === 'defineEntity';
   if (isColumns || node.type === 'ImportDeclaration') return;
   visit(node);
   for (const value of Object.values(node)) {
     for (const child of Array.isArray(value) ? value : [value]) {
-      if (child && typeof child === 'object' && typeof (child as Node).type === 'string') walk(child as Node, visit);
+      if (child && typeof child === 'object' && typeof (child as Node).type === 'string')
+        walk(child as Node, visit);
     }
   }
 }

@@ -48,7 +48,7 @@ export function openProcessClock(shared: RunningClock): ProcessClock {
     busy: (work) => {
       underWay.add(work);
       const done = () => void underWay.delete(work);
-      work.then(done, done);
+      void work.finally(done).catch(() => {}); // whoever began it hears of its failure
       count(work);
       return work;
     },
@@ -58,10 +58,9 @@ export function openProcessClock(shared: RunningClock): ProcessClock {
       isApart = false;
       apart = Promise.withResolvers();
       for (const work of underWay) count(work);
-      for (const timer of [...late]) {
-        late.delete(timer);
-        count(Promise.resolve(fire(timer)));
-      }
+      const waiting = [...late];
+      late.clear();
+      for (const timer of waiting) count(Promise.resolve(fire(timer)));
     },
     end: () => {
       freeze();

@@ -1,7 +1,7 @@
 import type { Random } from '../chaos/random.ts';
 
 /** Where somebody may be, and when they may be called there: written down by hand, apart from the program's own tables. */
-export interface Place {
+interface Place {
   areaCode: number;
   zones: readonly string[];
   /** Wall time in each of the zones. */
@@ -15,7 +15,7 @@ const everyDay = [1, 2, 3, 4, 5, 6, 7];
 const federal = { opensAt: '08:00', closesAt: '20:00', weekdays: everyDay };
 
 /** Area codes whose zones and laws are beyond doubt. */
-export const places: readonly Place[] = [
+const places: readonly Place[] = [
   { areaCode: 212, zones: ['America/New_York'], ...federal },
   { areaCode: 617, zones: ['America/New_York'], ...federal },
   { areaCode: 213, zones: ['America/Los_Angeles'], ...federal },
@@ -46,11 +46,10 @@ export interface Person {
 }
 
 /** What happens at a number is drawn with its ending: what the carrier loses, repeats, mixes up; who answers; what they text back. */
-const endings = [
-  ...['0100', '0100', '0101', '0102', '0103', '0104', '0105', '0106', '0107', '0108', '0109'],
-  ...['0110', '0112', '0113', '0114', '0115', '0116', '0117', '0118', '0119', '0120', '0121', '0122', '0123'],
-  ...['0131', '0132', '0133', '0134', '0135'],
-];
+const endings = (
+  '0100 0100 0101 0102 0103 0104 0105 0106 0107 0108 0109 0110 0112 0113 0114 0115 0116 0117 0118 0119 ' +
+  '0120 0121 0122 0123 0131 0132 0133 0134 0135'
+).split(' ');
 
 /** How many hundredths of the people have an ending of the table; the others are drawn at each call. */
 const scripted = 75;

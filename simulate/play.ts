@@ -187,7 +187,12 @@ export class Play {
   }
 
   async #call(person: number, { times, key }: { times: number; key: string }) {
-    const input = { patientId: this.#patient(person), reason: 'A direct call', phoneFrom: ours, idempotencyKey: key };
+    const input = {
+      patientId: this.#patient(person),
+      reason: 'A direct call',
+      phoneFrom: ours,
+      idempotencyKey: key,
+    };
     const ids = await this.#repeat(times, 'placeCall', 'PlaceCallInput', {
       input,
       reads: '... on PlaceCallPayload { call { id } }',
@@ -269,7 +274,7 @@ export class Play {
 }
 
 /** Our number: in an area code where nobody is called. */
-export const ours = '+19165550199';
+const ours = '+19165550199';
 
 /** What a mutation answers, as far as it is looked at. */
 interface Told {

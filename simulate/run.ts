@@ -34,7 +34,7 @@ const turnMs = 600_000;
 const shorterAt = 60;
 
 /** Plays a story and looks after it; ends at the first step after which something is not as it must be. */
-export const simulate = (story: Story, withServices: WithServices, log?: Log): Promise<Outcome> =>
+const simulate = (story: Story, withServices: WithServices, log?: Log): Promise<Outcome> =>
   withServices(async (services) => {
     const stage = await openStage(services, { ...story, ...(log ? { log } : {}) });
     const play = new Play(story, stage);

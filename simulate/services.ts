@@ -18,18 +18,20 @@ export async function openLanes(
       return startNats({ dataDir, log: () => {}, path: process.env['PATH'] ?? '' });
     }),
   );
-  const lanes = servers.map(({ url: natsUrl }, index): WithServices => async (work) => {
-    const name = `simulation_${process.pid}_${index}`;
-    await query(postgresUrl, `create database ${name} template ${template}`);
-    try {
-      const databaseUrl = Object.assign(new URL(postgresUrl), { pathname: `/${name}` }).href;
-      return await work({ databaseUrl, natsUrl });
-    } finally {
-      await query(postgresUrl, `drop database ${name} with (force)`);
-    }
-  });
+  const laneOf =
+    (natsUrl: string, index: number): WithServices =>
+    async (work) => {
+      const name = `simulation_${process.pid}_${index}`;
+      await query(postgresUrl, `create database ${name} template ${template}`);
+      try {
+        const databaseUrl = Object.assign(new URL(postgresUrl), { pathname: `/${name}` }).href;
+        return await work({ databaseUrl, natsUrl });
+      } finally {
+        await query(postgresUrl, `drop database ${name} with (force)`);
+      }
+    };
   return {
-    lanes,
+    lanes: servers.map(({ url }, index) => laneOf(url, index)),
     close: async () => {
       await Promise.all(servers.map((server) => server.stop()));
       for (const folder of folders) rmSync(folder, { recursive: true, force: true });

@@ -153,7 +153,8 @@ export async function openStage(
       const answer = await request().catch(() => null);
       if (answer?.data && !answer.errors) {
         const told = Object.values(answer.data as Record<string, { __typename?: string } | null>);
-        if (told.some((one) => one?.__typename === 'InputError')) throw new Error('what was asked is malformed');
+        if (told.some((one) => one?.__typename === 'InputError'))
+          throw new Error('what was asked is malformed');
         return answer.data;
       }
       const isCalm = before === upsets.crashes + upsets.freezes && !isTroubled();

@@ -23,7 +23,7 @@ export type Act =
   | { do: 'wipe the stream' };
 
 /** How a task is wished for. */
-export interface TaskWish {
+interface TaskWish {
   inMinutes: number;
   channel: 'VOICE' | 'TEXT' | null;
   priority: number;
