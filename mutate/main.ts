@@ -138,7 +138,8 @@ for (const mutant of mutants) {
   else say(`survives: ${mutant.file}:${lineOf(mutant)}: ${mutant.name}`);
 }
 await vitest.close();
-for (const [file, { killed, all }] of [...scores].toSorted()) say(`${file}: ${killed} of ${all}`);
+for (const [file, { killed, all }] of [...scores].toSorted(([one], [other]) => one.localeCompare(other)))
+  say(`${file}: ${killed} of ${all}`);
 const killed = [...scores.values()].reduce((sum, score) => sum + score.killed, 0);
 const percent = Math.round((100 * killed) / Math.max(1, mutants.length));
 say(`${killed} of ${mutants.length} mutants killed: ${percent} %`);

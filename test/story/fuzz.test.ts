@@ -20,7 +20,7 @@ import { expect, test } from 'vitest';
 import { readFrame } from '../../src/agent/relay.ts';
 import { measure } from '../../src/domain/mp3.ts';
 import { frames } from '../support/mp3.ts';
-import { addPatient, setUp, withApp, type Answer, type App } from '../support/program.ts';
+import { addPatient, setUp, withApp, type App } from '../support/program.ts';
 
 /** How much is tried. By hand: FUZZ_RUNS=5000. */
 const numRuns = Number(process.env['FUZZ_RUNS'] ?? 150);
@@ -216,7 +216,7 @@ test(
     withApp(async (app) => {
       await setUp(app);
       const patientId = await addPatient(app, '+12125550121');
-      const { data } = await app.ask<Answer>(
+      const { data } = await app.ask(
         `mutation ($id: ID!) { placeCall(input: { patientId: $id, reason: "x", phoneFrom: "+14155550199" }) { ... on PlaceCallPayload { call { id } } } }`,
         { id: patientId },
       );
@@ -309,12 +309,10 @@ test(
         );
         const files = fc.oneof(
           csv.map((text) => ({ text, format: 'CSV' })),
-          fc
-            .array(resource, { maxLength: 4 })
-            .map((all) => ({
-              text: all.map((one) => JSON.stringify(one)).join('\n'),
-              format: 'FHIR_NDJSON',
-            })),
+          fc.array(resource, { maxLength: 4 }).map((all) => ({
+            text: all.map((one) => JSON.stringify(one)).join('\n'),
+            format: 'FHIR_NDJSON',
+          })),
           resource.map((one) => ({ text: JSON.stringify(one), format: 'FHIR_BUNDLE' })),
           nasty.map((text) => ({ text, format: 'FHIR_NDJSON' })),
         );
