@@ -7,6 +7,7 @@ export default defineConfig({
     globalSetup: ['test/support/services.ts'],
     include: ['test/**/*.test.ts'],
     pool: 'forks',
+    isolate: false, // files share what they import, which takes longer than most of them
     maxWorkers: 3, // tests wait a good part of their time
     testTimeout: 60_000,
     hookTimeout: 120_000,

@@ -32,6 +32,7 @@ try {
     roles: ['api', 'api', 'worker', 'worker', 'worker'],
     areas: areaCodes,
     maxAttempts: 3,
+    mostKills: Infinity,
     natsKillsAt: [4_000, 20_000],
     databaseCrashAt: 12_000,
     withinMs: Number(values.minutes) * 60_000,

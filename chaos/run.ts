@@ -35,6 +35,8 @@ export interface ChaosOptions {
   areas: readonly number[];
   /** The most that a task has. */
   maxAttempts: number;
+  /** How many processes are killed at most: who is killed takes longer, and so is killed more often. */
+  mostKills: number;
   /** When nats-server is killed, in milliseconds after the chaos began; two seconds later it is back. */
   natsKillsAt: readonly number[];
   /** When Postgres crashes, in milliseconds after the chaos began; null: never. */
@@ -164,7 +166,7 @@ class Run {
   /** Kills a process every second. */
   async #kill(signal: AbortSignal): Promise<void> {
     const random = randomOf(this.#options.seed + 2);
-    while (!signal.aborted) {
+    while (!signal.aborted && this.#kills < this.#options.mostKills) {
       await sleep(killEveryMs, undefined, { signal }).catch(() => {});
       if (signal.aborted || !this.#mayKill) continue;
       if (this.#cluster.killOne(random)) this.#kills += 1;

@@ -1,8 +1,9 @@
 import type { Attempts } from './attempt.ts';
-import type { Context } from './context.ts';
+import type { Context, Loaders } from './context.ts';
 import type { Conversations } from './conversation.ts';
 import { covers, type ApiKey } from './domain/workspace.ts';
 import { makeLoaders } from './loaders.ts';
+import { openRequestLimits } from './request-limit.ts';
 import { failure } from './schema/builder.ts';
 
 /** What every context holds, whoever asks. */
@@ -24,6 +25,7 @@ const nowhere = '00000000-0000-0000-0000-000000000000';
 /** Decides who asks, and in which workspace: the one place that does. */
 export function openAccess(shared: Shared) {
   const { world, workspaces, clock } = shared;
+  const limits = openRequestLimits({ world, perMinute: shared.requestsPerMinute });
 
   const keyOf = async (authorization: string | null): Promise<ApiKey | null> => {
     const secret = /^bearer (\S+)$/i.exec(authorization ?? '')?.[1];
@@ -39,6 +41,7 @@ export function openAccess(shared: Shared) {
     const key = await keyOf(authorization);
     if (key) await limit(key);
     const workspaceId = key?.workspaceId ?? nowhere;
+    let loaders: Loaders | null = null; // who only waits for something needs none
     const context: Context = {
       ...shared,
       key,
@@ -46,7 +49,12 @@ export function openAccess(shared: Shared) {
       publicUrl: shared.publicUrl(),
       attempts,
       conversations,
-      loaders: makeLoaders(shared, workspaceId),
+      get loaders() {
+        return (loaders ??= makeLoaders(shared, workspaceId));
+      },
+      set loaders(made) {
+        loaders = made;
+      },
       renew() {
         this.loaders = makeLoaders(shared, workspaceId);
       },
@@ -62,7 +70,7 @@ export function openAccess(shared: Shared) {
   }
 
   async function limit(key: ApiKey): Promise<void> {
-    const seconds = await world.takeRequest(key, shared.requestsPerMinute, clock.now());
+    const seconds = await limits.take(key, clock.now());
     if (seconds === null) return;
     const message = `This key has made its ${shared.requestsPerMinute} requests of this minute.`;
     const http = { status: 429, headers: { 'retry-after': String(seconds) } };

@@ -3,7 +3,7 @@ import type { Attempts } from './attempt.ts';
 import type { Campaigns } from './campaign.ts';
 import type { Clock, RunningClock } from './clock.ts';
 import type { Conversations } from './conversation.ts';
-import type { By, Event } from './domain/event.ts';
+import type { By, Event, Table } from './domain/event.ts';
 import type { Call } from './domain/call.ts';
 import type { Campaign } from './domain/campaign.ts';
 import type { CampaignRun, Counts } from './domain/campaign-run.ts';
@@ -25,6 +25,9 @@ import type { Subscriptions } from './subscription.ts';
 import type { Triggers } from './trigger.ts';
 import type { VoicemailRecordings } from './voicemail-audio.ts';
 import type { World } from './world.ts';
+import type { TimelineQuery } from './world/log.ts';
+import type { Page } from './world/read.ts';
+import type { Where } from './world/sql.ts';
 import type { Workspaces } from './provision.ts';
 
 /** What every resolver is given: one for each request, one for each operation of a socket. */
@@ -58,6 +61,12 @@ export interface Context {
   by(): By;
   can(scope: Scope): boolean;
 }
+
+/** Whose rows are wanted: the property that names the parent, and its id. */
+export type Parent = [property: string, id: string];
+
+/** An event with its place in storage. */
+type Placed = Event & { position: number };
 
 /** Rows by id, batched: a page that needs a hundred of them asks once. */
 export interface Loaders {
@@ -96,4 +105,10 @@ export interface Loaders {
   callbackOf: DataLoader<string, Delivery | null>;
   /** All calls of a chain, by its first call's id, oldest first. */
   chain: DataLoader<string, Call[]>;
+  /** A page of the rows that have a parent: those of all parents in a list are read at once. */
+  page<R extends object>(table: Table, of: Parent, page: Page): Promise<R[]>;
+  /** How many rows a parent has. */
+  count(table: Table, of: Parent, where: Where): Promise<number>;
+  /** A page of a patient's timeline. */
+  timeline(patientId: string, wanted: Omit<TimelineQuery, 'workspaceId'>): Promise<Placed[]>;
 }

@@ -17,10 +17,10 @@ interface Keyed {
 }
 
 /** What this key has made within 24 hours; null when it is free. Refuses IDEMPOTENCY_CONFLICT for another input. */
-export async function findKey(reader: Pick<World, 'query'>, keyed: Keyed): Promise<string | null> {
+export async function findKey(reader: Pick<World, 'prepared'>, keyed: Keyed): Promise<string | null> {
   if (keyed.idempotencyKey === null) return null;
   const { workspaceId, now } = keyed.by;
-  const [known] = await reader.query<
+  const [known] = await reader.prepared<
     Pick<IdempotencyKey, 'operation' | 'inputHash'> & { resultId: string }
   >(sql`
     select operation, input_hash as "inputHash", result_id as "resultId" from idempotency_key
@@ -40,7 +40,7 @@ export async function findKey(reader: Pick<World, 'query'>, keyed: Keyed): Promi
 export async function claimKey(tx: Transaction, keyed: Keyed & { resultId: string }): Promise<string | null> {
   if (keyed.idempotencyKey === null) return null;
   const { workspaceId, now } = keyed.by;
-  const claimed = await tx.query(sql`
+  const claimed = await tx.prepared(sql`
     insert into idempotency_key as k (workspace_id, key, operation, input_hash, result_id, created_at)
     values (${workspaceId}, ${keyed.idempotencyKey}, ${keyed.operation}, ${hashOf(keyed.input)}, ${keyed.resultId}, ${now})
     on conflict (workspace_id, key) do update set operation = excluded.operation, input_hash = excluded.input_hash,

@@ -28,9 +28,21 @@ import {
 } from './domain/workspace.ts';
 import type { Outreach } from './outreach/read.ts';
 import type { World } from './world.ts';
+import { shapeOf } from './world/sql.ts';
 
 /** A row as it is now: of two events of a subscription each has its own. */
 const versionOf = ({ id, version }: { id: string; version: number }) => `${id} ${version}`;
+
+/** Lets those who ask the same of different parents be answered with one statement. */
+function openTogether() {
+  const loaders = new Map<string, DataLoader<string, unknown>>();
+  return <T>(question: unknown, id: string, read: (ids: readonly string[]) => Promise<T[]>): Promise<T> => {
+    const key = JSON.stringify(question);
+    const loader = loaders.get(key) ?? new DataLoader<string, unknown>(read);
+    loaders.set(key, loader);
+    return loader.load(id) as Promise<T>;
+  };
+}
 
 /** The loaders of one request; they see its workspace and no other. */
 export function makeLoaders(
@@ -66,7 +78,19 @@ export function makeLoaders(
     { cacheKeyFn: versionOf },
   );
 
+  const together = openTogether();
+
   return {
+    page: (table, [parent, id], wanted) =>
+      together(['page', shapeOf(table).name, parent, wanted], id, (ids) =>
+        world.pages(table, { ...wanted, where: { ...here, ...wanted.where }, parent, ids }),
+      ),
+    count: (table, [parent, id], where) =>
+      together(['count', shapeOf(table).name, parent, where], id, (ids) =>
+        world.counts(table, { where: { ...here, ...where }, parent, ids }),
+      ),
+    timeline: (patientId, wanted) =>
+      together(['timeline', wanted], patientId, (ids) => world.timelines(ids, { ...wanted, workspaceId })),
     patient: one(patients.table, 'id'),
     call: one(calls.table, 'id'),
     task: one(tasks.table, 'id'),

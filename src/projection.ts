@@ -15,6 +15,9 @@ export interface Projection {
   apply(tx: Transaction, generation: number, events: (Event & { cursor: number })[]): Promise<void>;
 }
 
+/** How long more events are waited for, to be counted together, in milliseconds: nobody is called by what is counted. */
+const gatherMs = 100;
+
 /** How many places of the log are read at once, in one transaction. */
 const batchSize = 500;
 
@@ -36,7 +39,7 @@ export async function follow(
   const catchUp = async () => {
     while (!signal.aborted && (await project(world, projection)));
   };
-  await stream.consume(`project-${projection.name}`, catchUp, signal);
+  await stream.consume({ name: `project-${projection.name}`, react: catchUp, gatherMs }, signal);
 }
 
 /**

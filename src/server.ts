@@ -8,6 +8,8 @@ import { Refusal } from './domain/refusal.ts';
 import type { Received } from './domain/signature.ts';
 import { SlowSubscriber } from './live/queue.ts';
 import { schema } from './resolvers/index.ts';
+import { openDirect, tellExecuted } from './server/direct.ts';
+import { openDocuments, tokenLimit } from './server/documents.ts';
 import { serveRelay, type Admit } from './server/relay.ts';
 import { openDashboard } from './server/dashboard.ts';
 import { serveSockets } from './server/sockets.ts';
@@ -31,9 +33,6 @@ const callbackLimit = 65_536;
 
 /** The largest event of another system, in bytes. */
 const hookLimit = 262_144;
-
-/** The most tokens of a GraphQL document. */
-const tokenLimit = 2_000;
 
 /** What the server asks the rest of the product. */
 export interface Inside {
@@ -71,6 +70,9 @@ export async function openServer(
   const mask = (error: unknown) => masked(error, inside);
   const yoga = openYoga(inside, mask, bodyLimit);
   const uploads = openYoga(inside, mask, uploadLimit);
+  const { contextOf } = inside;
+  const documents = openDocuments(schema);
+  const direct = openDirect({ schema, documents, yoga, contextOf, mask, bodyLimit });
   const graphql = async (request: IncomingMessage, response: ServerResponse) => {
     const contentType = request.headers['content-type'] ?? '';
     // What a form of another site can send, without asking first, is not read (CSRF).
@@ -78,7 +80,7 @@ export async function openServer(
     // Nobody without a key makes us read 64 MiB.
     const mayUpload =
       contentType.startsWith('multipart/') && (await inside.isKey(request.headers.authorization ?? null));
-    return void (mayUpload ? uploads : yoga)(request, response);
+    return mayUpload ? void uploads(request, response) : direct(request, response);
   };
   const dashboard = openDashboard();
   const underWay = new Set<ServerResponse>();
@@ -90,7 +92,7 @@ export async function openServer(
       if (!response.headersSent) answer(response, { status: 500 });
     });
   });
-  const sockets = serveSockets({ yoga, inside, mask });
+  const sockets = serveSockets({ schema, documents, inside, mask });
   const relay = serveRelay(inside.admit, inside.log);
   server.on('upgrade', (request, socket, head) => {
     const path = pathOf(request);
@@ -153,7 +155,7 @@ const openYoga = (inside: Inside, mask: (error: unknown) => GraphQLError, maxReq
     maxRequestBodySize,
     maskedErrors: { isDev: false, maskError: mask },
     parserAndValidationCache: true,
-    plugins: [limitTokens],
+    plugins: [limitTokens, tellExecuted],
   });
 
 /** What has an answer of its own. */

@@ -34,6 +34,17 @@ const pull = { max_messages: 500, expires: 4_000, idle_heartbeat: 1_000 };
 /** How long the stream may be ahead of what was delivered before the consumer is made anew, in milliseconds. */
 const stallMs = 3_000;
 
+/** What a durable consumer does. */
+export interface Reaction {
+  /** Whoever consumes under one name shares the events. */
+  name: string;
+  react(): Promise<void>;
+  /** The one type of event that wakes it; left out: every event does. */
+  type?: string;
+  /** How long more events are waited for, to be reacted to together, in milliseconds; 0 unless given. */
+  gatherMs?: number;
+}
+
 /** Opens JetStream on a nats-server of version 2.9 or later. It carries envelopes only; Postgres stays the truth. */
 export async function openStream(options: { url: string; log?: (line: string) => void }) {
   const connection = await connect({
@@ -172,33 +183,37 @@ export async function openStream(options: { url: string; log?: (line: string) =>
    * another process or before a restart. A message is only a wake-up; what is to be done is read from the log.
    * Whatever fails is begun anew, `react` too. Ends when the signal is given.
    */
-  async function consume(durable: string, react: () => Promise<void>, signal: AbortSignal): Promise<void> {
+  async function consume(reaction: Reaction, signal: AbortSignal): Promise<void> {
     while (!signal.aborted && !connection.isClosed()) {
       try {
-        await consumeOnce(durable, react, signal);
+        await consumeOnce(reaction, signal);
       } catch (error) {
-        options.log?.(`consuming as ${durable} anew: ${(error as Error).message}`);
+        options.log?.(`consuming as ${reaction.name} anew: ${(error as Error).message}`);
         await sleep(200);
       }
     }
   }
 
-  async function consumeOnce(durable: string, react: () => Promise<void>, signal: AbortSignal) {
+  async function consumeOnce(reaction: Reaction, signal: AbortSignal) {
     await ensure();
+    const { type } = reaction;
+    // What a consumer hears of is part of its name: nats-server loses messages where that is changed.
+    const durable = [reaction.name, ...(type ? [type.replaceAll('.', '-')] : [])].join('-on-');
     await manager.consumers.add(name, {
       durable_name: durable,
       ack_policy: AckPolicy.Explicit,
       deliver_policy: DeliverPolicy.All,
       max_deliver: -1,
       max_ack_pending: 1_000,
+      ...(type ? { filter_subject: `world.*.*.*.${type}` } : {}),
     });
     const consumer = await js.consumers.get(name, durable);
     // A wiped stream has lost its consumers: end, and make it again.
     const messages = await consumer.consume({ ...pull, abort_on_missing_resource: true });
     const stop = stopWith(messages, signal);
     try {
-      await react();
-      await reactTo(messages, react);
+      await reaction.react();
+      await reactTo(messages, reaction);
     } finally {
       messages.stop();
       signal.removeEventListener('abort', stop);
@@ -231,13 +246,14 @@ function stopWith(messages: ConsumerMessages, signal: AbortSignal): () => void {
 }
 
 /** Reacts once to all messages that came before the reaction began, and acknowledges them when it is done. */
-async function reactTo(messages: ConsumerMessages, react: () => Promise<void>): Promise<void> {
+async function reactTo(messages: ConsumerMessages, { react, gatherMs = 0 }: Reaction): Promise<void> {
   let waiting: JsMsg[] = [];
   let busy = false;
   let reacting = Promise.resolve();
   const drain = async () => {
     busy = true;
     while (waiting.length > 0) {
+      if (gatherMs > 0) await sleep(gatherMs);
       const seen = waiting;
       waiting = [];
       await react();

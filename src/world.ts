@@ -1,6 +1,7 @@
 import { MikroORM } from '@mikro-orm/postgresql';
+import type { Pool } from 'pg';
 import { Migrator } from '@mikro-orm/migrations';
-import { CompiledQuery, sql, type RawBuilder } from 'kysely';
+import { sql, type RawBuilder } from 'kysely';
 import { migrations } from '../migrations/index.ts';
 import {
   fold,
@@ -16,20 +17,19 @@ import { newId } from './clock.ts';
 import { openLog } from './world/log.ts';
 import { getTypeParser, migrate } from './world/connection.ts';
 import { lead } from './world/leader.ts';
-import { PreparingClient } from './world/prepared.ts';
+import { inTransaction, openDatabase, type Database } from './world/database.ts';
+import { openGroup } from './world/group.ts';
+import { openLoads } from './world/load.ts';
 import { openRates, takeTurns, type Taking } from './world/rate.ts';
-import { insertInto, openReads, type Database } from './world/read.ts';
+import { insertInto, openReads } from './world/read.ts';
 import { tables } from './world/tables.ts';
-import { shapeOf, whereSql, writeStatement, type Where, type Written } from './world/sql.ts';
+import { isOvertaken, shapeOf, whereSql, writeStatement, type Where, type Written } from './world/sql.ts';
 
 /** A row with the events that a change added to it. */
 export interface Change<R> {
   row: R;
   events: Event[];
 }
-
-/** Somebody else changed a row between its reading and its writing. */
-class Conflict extends Error {}
 
 /** How often a change is tried without a lock. */
 const lockFreeAttempts = 3;
@@ -58,12 +58,15 @@ export async function openWorld(options: {
       idle_in_transaction_session_timeout: 15_000,
       application_name: 'callwell',
       types: { getTypeParser },
-      Client: PreparingClient,
+      pipeline: true, // statements of a transaction that wait for nothing go out together
     },
   });
-  const database = orm.em.fork().getKysely() as unknown as Database;
+  const pool: Pool = await orm.em.getConnection().getNativeClient();
+  const database = openDatabase(pool);
   const reads = openReads(database);
   const log = openLog(database);
+  const writeInGroup = openGroup(database);
+  const load = openLoads(reads);
 
   /**
    * Load, decide, append: one read and one write, without a lock. Who loses the race decides again, so `decide` must be
@@ -77,15 +80,16 @@ export async function openWorld(options: {
     by: By,
   ): Promise<Change<R>> {
     const [id, known] = typeof target === 'string' ? [target, null] : [target.id, target];
-    const where = { workspaceId: { eq: by.workspaceId }, id: { eq: id } };
     for (let attempt = 1; attempt <= lockFreeAttempts; attempt += 1) {
-      const found = (attempt === 1 ? known : null) ?? (await reads.findOne<R>(kind.table, where));
-      const staged = new Staged();
+      const found =
+        (attempt === 1 ? known : null) ?? (await load<R>(kind.table, { workspaceId: by.workspaceId, id }));
       const row = found ? await upToDate(reads, kind, found) : kind.blank(id, by.workspaceId);
-      const next = staged.decide(kind, row, decide(row), by);
-      if (await staged.write(database)) return { row: next, events: staged.events };
+      const { row: next, events } = happen(kind, row, decide(row), by);
+      const entry = { table: kind.table, row: next, before: row, events };
+      if (events.length === 0 || (await writeInGroup(entry))) return { row: next, events };
     }
     return transact(async (tx) => {
+      const where = { workspaceId: { eq: by.workspaceId }, id: { eq: id } };
       const row = (await tx.lock(kind, where)) ?? kind.blank(id, by.workspaceId);
       return tx.decide(kind, row, decide(row), by);
     });
@@ -108,12 +112,12 @@ export async function openWorld(options: {
   async function transact<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await database.transaction().execute(async (connection) => {
-          const tx = new Transaction(connection);
-          const result = await work(tx);
-          if (!(await tx.staged.write(tx.database))) throw new Conflict();
-          return result;
-        });
+        const staged = new Staged();
+        return await inTransaction(
+          pool,
+          (connection) => work(new Transaction(connection, staged)),
+          (connection) => staged.write(connection),
+        );
       } catch (error) {
         if (!isConflict(error) || attempt === attempts) throw error;
       }
@@ -162,45 +166,38 @@ class Staged {
   /** Folds facts into a row and keeps both for the one statement that writes them. */
   decide<R extends Row, F extends Fact>(kind: Kind<R, F>, row: R, facts: F[], by: By): R {
     if (facts.length === 0) return row;
-    let next = row;
-    for (const fact of facts) {
-      const event = eventOf(kind, next, fact, by);
-      next = fold(kind, next, event);
-      event.patientId = kind.patientOf(next, fact);
-      this.events.push(event);
-    }
+    const { row: next, events } = happen(kind, row, facts, by);
+    this.events.push(...events);
     const written = this.#written.get(kind.table) ?? { table: kind.table, rows: [] };
     this.#written.set(kind.table, written);
     const earlier = written.rows.find((entry) => entry.row.id === row.id);
     if (earlier) earlier.row = next;
-    else written.rows.push({ row: next, expected: row.version });
+    else written.rows.push({ row: next, before: row });
     return next;
   }
 
-  /** Writes everything; false when a row had changed in the meantime. */
-  async write(database: Database): Promise<boolean> {
-    if (this.events.length === 0) return true;
-    const written = [...this.#written.values()];
-    const { text, parameters } = writeStatement(written, this.events);
-    const result = await database.executeQuery<{ written: number }>(CompiledQuery.raw(text, parameters));
-    return result.rows[0]?.written === written.reduce((sum, { rows }) => sum + rows.length, 0);
+  /** Writes everything, or nothing where a row had changed in the meantime: that throws. */
+  async write(database: Database): Promise<void> {
+    if (this.events.length > 0) await database.run(writeStatement([...this.#written.values()], this.events));
   }
 }
 
 /** A transaction of the world: locks, decisions that are written together at its end, and plain rows. */
 export class Transaction {
   readonly database: Database;
-  readonly staged = new Staged();
+  readonly staged: Staged;
   readonly query: Reads['query'];
+  readonly prepared: Reads['prepared'];
   readonly find: Reads['find'];
   readonly findOne: Reads['findOne'];
 
   readonly #reads: Reads;
 
-  constructor(database: Database) {
+  constructor(database: Database, staged: Staged) {
     this.database = database;
+    this.staged = staged;
     this.#reads = openReads(database);
-    ({ query: this.query, find: this.find, findOne: this.findOne } = this.#reads);
+    ({ query: this.query, prepared: this.prepared, find: this.find, findOne: this.findOne } = this.#reads);
   }
 
   /** Locks one row, folded anew if its fold is old; null when there is none. */
@@ -256,11 +253,24 @@ export class Transaction {
 
 type Reads = ReturnType<typeof openReads>;
 
-/** A row that an older fold made is folded anew from its events. */
+/** The events that facts become, and the row after them. */
+function happen<R extends Row, F extends Fact>(kind: Kind<R, F>, row: R, facts: F[], by: By): Change<R> {
+  const events: Event[] = [];
+  let next = row;
+  for (const fact of facts) {
+    const event = eventOf(kind, next, fact, by);
+    next = fold(kind, next, event);
+    event.patientId = kind.patientOf(next, fact);
+    events.push(event);
+  }
+  return { row: next, events };
+}
+
+/** A row that an older fold made is folded anew from its events; it is still said to be of the old one, until it is written. */
 async function upToDate<R extends Row, F extends Fact>(reads: Reads, kind: Kind<R, F>, row: R): Promise<R> {
   if (row.foldVersion === kind.foldVersion) return row;
   const history = (await reads.history(row.workspaceId, row.id)) as Event<F>[];
-  return foldOf(kind, row.id, row.workspaceId, history);
+  return { ...foldOf(kind, row.id, row.workspaceId, history), foldVersion: row.foldVersion };
 }
 
 const eventOf = <R extends Row, F extends Fact>(kind: Kind<R, F>, row: R, fact: F, by: By): Event<F> => ({
@@ -286,5 +296,5 @@ const eventOf = <R extends Row, F extends Fact>(kind: Kind<R, F>, row: R, fact: 
 
 /** 40001: serialization failure; 40P01: deadlock; 55P03: a lock took too long; 23505: two were first with a unique value. */
 const isConflict = (error: unknown): boolean =>
-  error instanceof Conflict ||
+  isOvertaken(error) ||
   ['40001', '40P01', '55P03', '23505'].includes((error as { code?: string }).code ?? '');

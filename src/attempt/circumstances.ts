@@ -4,7 +4,7 @@ import type { ContactDecision } from '../domain/consent.ts';
 import { table as workspaces, type Workspace } from '../domain/workspace.ts';
 import type { World } from '../world.ts';
 
-type Reader = Pick<World, 'query' | 'find'>;
+type Reader = Pick<World, 'prepared' | 'find'>;
 
 /** What is under way at a number. */
 export type Open = 'ACTIVE' | 'UNCERTAIN';
@@ -19,7 +19,7 @@ export async function openAttempts(
   contactIds: readonly string[],
 ): Promise<Map<string, Open[]>> {
   const here = sql`workspace_id = any(${workspaceIds}) and contact_id = any(${contactIds})`;
-  const rows = await reader.query<{ contactId: string; open: Open }>(sql`
+  const rows = await reader.prepared<{ contactId: string; open: Open }>(sql`
     select contact_id as "contactId", case when status = 'UNCERTAIN' then 'UNCERTAIN' else 'ACTIVE' end as open from call
       where ${here} and status in ('QUEUED', 'RINGING', 'IN_PROGRESS', 'UNCERTAIN')
     union select contact_id, case when is_uncertain then 'UNCERTAIN' else 'ACTIVE' end from voicemail
@@ -44,7 +44,7 @@ export async function recentAttempts(
   const since = new Date(asked.now.getTime() - lookBackMs);
   const here = sql`workspace_id = any(${asked.workspaceIds}) and patient_id = any(${asked.patientIds})
     and id is distinct from ${asked.exceptId ?? null}`;
-  const rows = await reader.query<{ patientId: string; begun: Date[] }>(sql`
+  const rows = await reader.prepared<{ patientId: string; begun: Date[] }>(sql`
     select patient_id as "patientId", array_agg(at) as begun from (
       select patient_id, queued_at as at from call
         where ${here} and queued_at > ${since} and not (status = 'FAILED' and sid is null)

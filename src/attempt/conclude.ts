@@ -35,11 +35,15 @@ async function sequelFor(tx: Transaction, task: OutboundTask, { end, contact, by
   if (end.verdict === 'done') return { becomes: 'completed' };
   const { workspaceId, patientId } = task;
   const here = { workspaceId: { eq: workspaceId } };
-  const patient = (await tx.findOne<Patient>(patients.table, { ...here, id: { eq: patientId } }))!;
   const exceptId = end.isUntaken ? { exceptId: end.id } : {};
   const asked = { workspaceIds: [workspaceId], patientIds: [patientId], now: by.now, ...exceptId };
-  const recent = await recentAttempts(tx, asked);
-  const workspace = (await workspacesOf(tx, [workspaceId])).get(workspaceId);
+  const [found, recent, workspaces] = await Promise.all([
+    tx.findOne<Patient>(patients.table, { ...here, id: { eq: patientId } }),
+    recentAttempts(tx, asked),
+    workspacesOf(tx, [workspaceId]),
+  ]);
+  const patient = found!;
+  const workspace = workspaces.get(workspaceId);
   const decisionAt = (now: Date, channel: Channel = task.channel) =>
     decide({
       patient,
@@ -75,7 +79,7 @@ const choiceOf = async (tx: Transaction, task: OutboundTask, { preferredChannel 
  */
 async function pointlessSince(tx: Transaction, { id, workspaceId, patientId, cancelOn }: OutboundTask) {
   if (cancelOn.length === 0) return null;
-  const [event] = await tx.query<{ type: string }>(sql`
+  const [event] = await tx.prepared<{ type: string }>(sql`
     select type from event where workspace_id = ${workspaceId} and patient_id = ${patientId} and type = any(${cancelOn})
       and position > (select max(position) from event
         where workspace_id = ${workspaceId} and entity_id = ${id} and type = 'outbound.dispatched') limit 1`);

@@ -16,7 +16,7 @@ interface Due {
 }
 
 /** How fast numbers may call, and when that is asked. */
-type Pace = Pick<Due, 'now' | 'callsPerMinute'>;
+export type Pace = Pick<Due, 'now' | 'callsPerMinute'>;
 
 /** The window of a source number's limit, in milliseconds. */
 const windowMs = 60_000;

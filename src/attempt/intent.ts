@@ -5,17 +5,19 @@ import type { Call } from '../domain/call.ts';
 import * as contacts from '../domain/contact.ts';
 import type { LegalBasis, Purpose } from '../domain/consent.ts';
 import type { By } from '../domain/event.ts';
-import { decide, type Question } from '../domain/gate.ts';
+import { decide } from '../domain/gate.ts';
 import * as patients from '../domain/patient.ts';
+import type { Contact } from '../domain/contact.ts';
 import type { Patient } from '../domain/patient.ts';
 import { ContactBlocked, InputRefusal, NotFoundRefusal } from '../domain/refusal.ts';
 import * as tasks from '../domain/task.ts';
+import type { OutboundTask } from '../domain/task.ts';
 import * as progress from '../domain/task-progress.ts';
 import * as workspaces from '../domain/workspace.ts';
-import type { Service, Workspace } from '../domain/workspace.ts';
+import type { Service, UseCase, Workspace } from '../domain/workspace.ts';
 import { claimKey, findKey, inProgress } from '../idempotency.ts';
 import { openAttempts, recentAttempts } from './circumstances.ts';
-import { chooseNumber, type PhoneSource } from './phone-source.ts';
+import { chooseNumber, lockNumbers, useCaseOf, type PhoneSource } from './phone-source.ts';
 import { findService } from '../provision.ts';
 import { contactOf, findPatient, findPerson } from '../registry.ts';
 import type { Transaction, World } from '../world.ts';
@@ -63,13 +65,14 @@ export function openIntents({ world, callsPerMinute }: Tools) {
   /** What a call is set up with, read side by side before anything is locked. Refuses what is named and not there. */
   async function prepare(wanted: Wanted, by: By): Promise<Setting> {
     const known = 'person' in wanted.patient ? null : findPatient(world, wanted.patient, by);
-    const [service, derivedFrom, workspace, patient] = await Promise.all([
+    const [service, derivedFrom, workspace, patient, useCase] = await Promise.all([
       findService(world, wanted.serviceId, by.workspaceId),
       derivedFromOf(world, wanted, by),
       world.findOne<Workspace>(workspaces.table, { id: { eq: by.workspaceId } }),
       known,
+      useCaseOf(world, wanted.source, by),
     ]);
-    return { wanted, service, derivedFrom, workspace, patient };
+    return { wanted, service, derivedFrom, workspace, patient, useCase };
   }
 
   /** Records the intent with the gate's decision, or refuses and leaves no trace. */
@@ -78,8 +81,12 @@ export function openIntents({ world, callsPerMinute }: Tools) {
     const callId = newId(by.now);
     const correlated = { ...by, correlationId: callId };
     const outcome = await world.transact(async (tx) => {
-      const earlier = await claimKey(tx, { ...wanted, operation, input: wanted, by, resultId: callId });
-      return earlier ? { earlier } : { call: await initiate(tx, { ...setting, by: correlated, callId }) };
+      const claimed = claimKey(tx, { ...wanted, operation, input: wanted, by, resultId: callId });
+      const locking = lockScene(tx, setting, by); // goes out with the claim
+      locking.catch(() => {}); // of no concern where the key has placed a call before
+      const earlier = await claimed;
+      if (earlier) return { earlier };
+      return { call: await initiate(tx, { ...setting, ...(await locking) }, { by: correlated, callId }) };
     });
     if ('earlier' in outcome) return placed(outcome.earlier, by);
     const { row, events } = outcome.call;
@@ -97,20 +104,28 @@ export function openIntents({ world, callsPerMinute }: Tools) {
     return { call, event, replayed: true };
   }
 
-  async function initiate(tx: Transaction, setting: Setting & { by: By; callId: string }) {
-    const { wanted, service, derivedFrom, by, callId } = setting;
-    const party = await partyOf(tx, setting, by);
-    const task = await lockTask(tx, wanted, party.patient, by);
-    const number = await chooseNumber(tx, { source: wanted.source, by, callsPerMinute });
+  async function initiate(tx: Transaction, scene: Scene, { by, callId }: { by: By; callId: string }) {
+    const { wanted, workspace, service, derivedFrom, contact, phone, task } = scene;
+    const patient = scene.person ?? register(tx, wanted, by);
+    if (task) checkTask(task, patient);
+    const [recent, open, number] = await Promise.all([
+      recentAttempts(tx, { workspaceIds: [by.workspaceId], patientIds: [patient.id], now: by.now }),
+      contact && openAttempts(tx, [by.workspaceId], [contact.id]),
+      chooseNumber(tx, scene.numbers, { by, callsPerMinute }),
+    ]);
     const decision = decide({
-      ...party,
+      patient,
+      phone,
+      contact,
+      open: open?.get(contact?.id ?? '') ?? [],
+      recent: recent.get(patient.id) ?? [],
+      policy: workspace?.policy ?? workspaces.openPolicy,
       channel: 'VOICE',
       purpose: wanted.purpose,
       claimed: wanted.basis,
       ringSeconds: calls.ringSeconds,
       now: by.now,
     });
-    const { contact, phone } = party;
     if (!decision.allowed || !contact || !phone) throw new ContactBlocked(decision);
     const previousId = derivedFrom?.id ?? task?.lastCallId ?? null;
     const chainId = derivedFrom?.chainId ?? task?.chainId ?? callId;
@@ -136,7 +151,7 @@ export function openIntents({ world, callsPerMinute }: Tools) {
       variables,
       callbackUrl,
       origin: 'API',
-      patientId: party.patient.id,
+      patientId: patient.id,
       contactId: contact.id,
       phoneTo: phone,
       phoneFrom: number.phone,
@@ -163,47 +178,53 @@ interface Setting {
   workspace: Workspace | null;
   /** Null: a person, to be found or registered under the number's lock. */
   patient: Patient | null;
+  /** Whose numbers may be called from; null: one is named. */
+  useCase: UseCase | null;
 }
 
-/** Who is called, at which number, and what the gate must know of both. */
-type Party = Pick<Question, 'patient' | 'phone' | 'contact' | 'open' | 'recent' | 'policy'>;
+/** Who and what is locked until the intent is recorded: of fifty who ask at once, one finds them free. */
+interface Locked {
+  phone: string | null;
+  /** Null: no number is known to be called. */
+  contact: Contact | null;
+  /** Null: nobody of this name is known at this number. */
+  person: Patient | null;
+  task: OutboundTask | null;
+  /** Our own, to be called from. */
+  numbers: string[];
+}
 
-/**
- * Finds the patient, or registers a person nobody knows yet. The number and the patient are locked, in this order, until
- * the intent is recorded: of fifty who ask at once, one finds them free.
- */
-async function partyOf(tx: Transaction, setting: Setting, by: By): Promise<Party> {
+type Scene = Setting & Locked;
+
+/** Locks everything with one round trip, in the order contact, patient, task, number of ours. */
+async function lockScene(tx: Transaction, setting: Setting, by: By): Promise<Locked> {
   const { wanted, workspace, patient: known } = setting;
-  const { workspaceId, now } = by;
   const phone = wanted.phoneTo ?? known?.phone ?? null;
   if (phone) workspaces.checkReach(workspace, phone, 'phoneTo');
-  const contact = phone ? await contactOf(tx, phone, by) : null;
-  const patient = known ? await lockPatient(tx, known) : await person(tx, wanted, by);
-  const open = contact ? await openAttempts(tx, [workspaceId], [contact.id]) : null;
-  const recent = await recentAttempts(tx, { workspaceIds: [workspaceId], patientIds: [patient.id], now });
-  return {
-    patient,
-    phone,
-    contact,
-    open: open?.get(contact?.id ?? '') ?? [],
-    recent: recent.get(patient.id) ?? [],
-    policy: workspace?.policy ?? workspaces.openPolicy,
-  };
+  const [contact, person, task, numbers] = await Promise.all([
+    phone && contactOf(tx, phone, by),
+    known ? lockPatient(tx, known) : findPerson(tx, personOf(wanted), by),
+    lockTask(tx, wanted, by),
+    lockNumbers(tx, { source: wanted.source, useCase: setting.useCase }, by),
+  ]);
+  return { phone, contact: contact || null, person, task, numbers };
 }
 
-const lockPatient = async (tx: Transaction, { workspaceId, id }: Patient): Promise<Patient> =>
-  (await tx.lock(patients, { workspaceId: { eq: workspaceId }, id: { eq: id } }))!;
+const lockPatient = (tx: Transaction, { workspaceId, id }: Patient): Promise<Patient | null> =>
+  tx.lock(patients, { workspaceId: { eq: workspaceId }, id: { eq: id } });
 
-/** Someone who may be unknown: found by number, name and birth date, else registered with what the caller says. */
-async function person(tx: Transaction, wanted: Wanted, by: By): Promise<Patient> {
-  const { firstName, lastName, birthDate } = (
-    wanted.patient as Extract<PatientReference, { person: unknown }>
-  ).person;
-  const name = `${firstName} ${lastName}`;
-  const known = await findPerson(tx, { phone: wanted.phoneTo ?? '', name, birthDate }, by);
-  if (known) return known;
+/** Someone who may be unknown: found by number, name and birth date. */
+function personOf({ patient, phoneTo }: Wanted): { phone: string; name: string; birthDate: string | null } {
+  const { person } = patient as Extract<PatientReference, { person: unknown }>;
+  const { firstName, lastName, birthDate } = person;
+  return { phone: phoneTo ?? '', name: `${firstName} ${lastName}`, birthDate };
+}
+
+/** Registers a person whom nobody knows yet with what the caller says. */
+function register(tx: Transaction, wanted: Wanted, by: By): Patient {
+  const { phone, name, birthDate } = personOf(wanted);
   const blank = patients.blank(newId(by.now), by.workspaceId);
-  const attributes = { name, phone: wanted.phoneTo ?? '', ...(birthDate ? { birthDate } : {}) };
+  const attributes = { name, phone, ...(birthDate ? { birthDate } : {}) };
   return tx.decide(patients, blank, patients.state(blank, { attributes, source: 'api' }), by).row;
 }
 
@@ -219,13 +240,17 @@ async function derivedFromOf(reader: Reader, { derivedFromCallSid }: Wanted, by:
   );
 }
 
-/** The task that the call is an attempt at. It is locked until the intent is recorded, and must wait for its next attempt. */
-async function lockTask(tx: Transaction, { taskId }: Wanted, patient: Party['patient'], by: By) {
+/** The task that the call is an attempt at. */
+async function lockTask(tx: Transaction, { taskId }: Wanted, by: By): Promise<OutboundTask | null> {
   if (taskId === null) return null;
   const task = await tx.lock(tasks, { workspaceId: { eq: by.workspaceId }, id: { eq: taskId } });
   if (!task) throw progress.noSuchTask(taskId);
+  return task;
+}
+
+/** It must be about who is called, and wait for its next attempt. */
+function checkTask(task: OutboundTask, patient: Patient): void {
   if (task.patientId !== patient.id)
     throw new InputRefusal([{ path: ['input', 'taskId'], message: 'This task is about another patient.' }]);
   progress.mustWait(task, 'attempted'); // before the gate, which would only name its own attempt
-  return task;
 }

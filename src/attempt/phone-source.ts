@@ -2,7 +2,7 @@ import { sql, type RawBuilder } from 'kysely';
 import type { By } from '../domain/event.ts';
 import { LimitRefusal, NotFoundRefusal } from '../domain/refusal.ts';
 import { useCases, type PhoneNumber, type UseCase } from '../domain/workspace.ts';
-import type { Transaction } from '../world.ts';
+import type { Transaction, World } from '../world.ts';
 
 /** Which of our numbers calls: a registered one, or whichever of a use case's numbers has called least. */
 export type PhoneSource = { phoneFrom: string } | { useCaseId: string };
@@ -21,20 +21,51 @@ interface Candidate {
 /** The window of a source number's limit, in milliseconds. */
 const windowMs = 60_000;
 
+/** The use case whose numbers are asked for; null: a number is named. Refuses NOT_FOUND and NO_NUMBER_AVAILABLE. */
+export async function useCaseOf(
+  reader: Pick<World, 'findOne'>,
+  source: PhoneSource,
+  by: By,
+): Promise<UseCase | null> {
+  if ('phoneFrom' in source) return null;
+  const where = { workspaceId: { eq: by.workspaceId }, id: { eq: source.useCaseId } };
+  const useCase = await reader.findOne<UseCase>(useCases, where);
+  if (!useCase)
+    throw new NotFoundRefusal('NOT_FOUND', 'There is no such use case in this workspace.', source.useCaseId);
+  if (useCase.channel !== 'VOICE') throw noNumber(source.useCaseId);
+  return useCase;
+}
+
 /**
- * Picks the caller ID and locks it until the intent is recorded, so that its limit holds however many ask at once.
- * Refuses CALLER_ID_NOT_REGISTERED, NO_NUMBER_AVAILABLE, NUMBER_SELECTION_TIMEOUT and SOURCE_NUMBER_RATE_LIMITED.
+ * Locks the numbers that may be called from until the intent is recorded, so that their limit holds however many ask at
+ * once. Refuses CALLER_ID_NOT_REGISTERED, NO_NUMBER_AVAILABLE and NUMBER_SELECTION_TIMEOUT.
  */
+export async function lockNumbers(
+  tx: Transaction,
+  { source, useCase }: { source: PhoneSource; useCase: UseCase | null },
+  { workspaceId }: By,
+): Promise<string[]> {
+  const which =
+    'phoneFrom' in source ? sql`phone = ${source.phoneFrom}` : sql`id = any(${useCase?.numberIds ?? []})`;
+  const numbers = await lock(tx, sql`workspace_id = ${workspaceId} and ${which}`);
+  const able = numbers.filter(({ active, voice }) => active && voice);
+  if (able.length > 0) return able.map(({ phone }) => phone);
+  if (useCase) throw noNumber(useCase.id);
+  const [number] = numbers;
+  const message = number
+    ? 'This caller ID cannot place calls: it is not active, or has no voice.'
+    : 'This caller ID is not registered in this workspace. Register it, or name a use case.';
+  throw new NotFoundRefusal('CALLER_ID_NOT_REGISTERED', message, number?.id ?? null);
+}
+
+/** The locked number that has called least in the last minute. Refuses SOURCE_NUMBER_RATE_LIMITED. */
 export async function chooseNumber(
   tx: Transaction,
-  { source, by, callsPerMinute }: { source: PhoneSource; by: By; callsPerMinute: number },
+  phones: string[],
+  { by, callsPerMinute }: { by: By; callsPerMinute: number },
 ): Promise<Candidate> {
-  const phones =
-    'phoneFrom' in source
-      ? await registered(tx, source.phoneFrom, by)
-      : await serving(tx, source.useCaseId, by);
   // Read after the locks are held: what others have recorded until then counts.
-  const candidates = await tx.query<Candidate>(sql`
+  const candidates = await tx.prepared<Candidate>(sql`
     select n.phone, count(c.id)::int as recent, min(c.queued_at) as "oldestAt"
     from unnest(${phones}::text[]) as n(phone) left join call c on c.workspace_id = ${by.workspaceId}
       and c.phone_from = n.phone and c.queued_at > ${new Date(by.now.getTime() - windowMs)}
@@ -50,31 +81,10 @@ export async function chooseNumber(
   );
 }
 
-async function registered(tx: Transaction, phone: string, by: By): Promise<string[]> {
-  const [number] = await lock(tx, sql`workspace_id = ${by.workspaceId} and phone = ${phone}`);
-  if (number?.active && number.voice) return [phone];
-  const message = number
-    ? 'This caller ID cannot place calls: it is not active, or has no voice.'
-    : 'This caller ID is not registered in this workspace. Register it, or name a use case.';
-  throw new NotFoundRefusal('CALLER_ID_NOT_REGISTERED', message, number?.id ?? null);
-}
-
-async function serving(tx: Transaction, useCaseId: string, by: By): Promise<string[]> {
-  const where = { workspaceId: { eq: by.workspaceId }, id: { eq: useCaseId } };
-  const useCase = await tx.findOne<UseCase>(useCases, where);
-  if (!useCase)
-    throw new NotFoundRefusal('NOT_FOUND', 'There is no such use case in this workspace.', useCaseId);
-  if (useCase.channel !== 'VOICE') throw noNumber(useCaseId);
-  const numbers = await lock(tx, sql`workspace_id = ${by.workspaceId} and id = any(${useCase.numberIds})`);
-  const able = numbers.filter(({ active, voice }) => active && voice);
-  if (able.length === 0) throw noNumber(useCaseId);
-  return able.map(({ phone }) => phone);
-}
-
 /** Numbers of ours, locked in the order of their ids. Their locks are held for milliseconds; Postgres waits two seconds. */
 async function lock(tx: Transaction, where: RawBuilder<unknown>): Promise<Locked[]> {
   try {
-    return await tx.query<Locked>(
+    return await tx.prepared<Locked>(
       sql`select id, phone, active, voice from phone_number where ${where} order by id for update`,
     );
   } catch (error) {
@@ -83,7 +93,7 @@ async function lock(tx: Transaction, where: RawBuilder<unknown>): Promise<Locked
   }
 }
 
-const noNumber = (useCaseId: string | null) =>
+const noNumber = (useCaseId: string) =>
   new NotFoundRefusal(
     'NO_NUMBER_AVAILABLE',
     'This use case has no active number that can place calls.',

@@ -28,9 +28,11 @@ export function openRecords({ world }: { world: World }) {
     if (simple.events.length > 0 || decideOn(simple.row).length === 0) return simple.row;
     return world.transact(async (tx) => {
       const here = { workspaceId: { eq: call.workspaceId } };
-      const contact = await tx.lock(contacts, { ...here, id: { eq: call.contactId } });
-      const task = call.taskId ? await tx.lock(tasks, { ...here, id: { eq: call.taskId } }) : null;
-      const current = await tx.lock(calls, { ...here, id: { eq: call.id } });
+      const [contact, task, current] = await Promise.all([
+        tx.lock(contacts, { ...here, id: { eq: call.contactId } }),
+        call.taskId ? tx.lock(tasks, { ...here, id: { eq: call.taskId } }) : null,
+        tx.lock(calls, { ...here, id: { eq: call.id } }),
+      ]);
       if (!contact || !current) throw new Error(`call ${call.id} has lost its rows`);
       const facts = decideOn(current);
       const { row, events } = tx.decide(calls, current, facts, by);

@@ -1,8 +1,9 @@
 import { sql } from 'kysely';
+import type { Channel } from '../domain/consent.ts';
 import { noQueue, type OutboundTask } from '../domain/task.ts';
 import { channelsOf, type PhoneNumber, type Workspace } from '../domain/workspace.ts';
 import type { Transaction } from '../world.ts';
-import { campaignRoom, runRooms } from './due.ts';
+import { campaignRoom, runRooms, type Pace } from './due.ts';
 
 /** The window of a source number's limit, in milliseconds. */
 const windowMs = 60_000;
@@ -15,24 +16,22 @@ interface Room {
   take(task: OutboundTask): void;
 }
 
-/** What the room is reckoned from. */
-interface Limits {
-  now: Date;
-  /** Of one of our numbers. */
-  callsPerMinute: number;
-  workspaces: Workspace[];
+/** What there is to call from: our numbers by workspace and phone, and what campaigns' runs may call. */
+interface Supply {
+  numbers: Map<string, { able: ReadonlySet<Channel>; left: number; forCampaigns: number }>;
+  runs: Map<string, number>;
 }
 
-/**
- * Reckons from the calls themselves how many more our numbers and their workspaces may place now, so that nothing can
- * be leaked; and locks the numbers, and the workspaces that have a limit, until the intents are recorded.
- */
-export async function roomFor(tx: Transaction, due: OutboundTask[], limits: Limits): Promise<Room> {
-  const lines = await linesOf(tx, limits.workspaces);
-  const numbers = await numbersOf(tx, due, limits);
+/** Locks our numbers and the campaigns' runs until the intents are recorded, and reckons what they have left from the calls themselves. */
+export async function lockSupply(tx: Transaction, due: OutboundTask[], pace: Pace): Promise<Supply> {
+  const [numbers, runs] = await Promise.all([numbersOf(tx, due, pace), runsOf(tx, due, pace.now)]);
+  return { numbers, runs };
+}
+
+/** How many more our numbers and their workspaces may place now: reckoned from calls, so that nothing can be leaked. */
+export function roomIn({ numbers, runs, lines }: Supply & { lines: Map<string, number> }): Room {
   const numberOf = (task: OutboundTask) => numbers.get(`${task.workspaceId} ${task.phoneFrom}`);
   const linesLeft = (task: OutboundTask) => lines.get(task.workspaceId) ?? Infinity;
-  const runs = await runsOf(tx, due, limits.now);
   const runLeft = ({ queueId }: OutboundTask) => (queueId === noQueue ? Infinity : (runs.get(queueId) ?? 0));
   const isCall = ({ channel }: OutboundTask) => channel === 'VOICE';
   return {
@@ -54,8 +53,8 @@ export async function roomFor(tx: Transaction, due: OutboundTask[], limits: Limi
   };
 }
 
-/** The lines that workspaces with a limit have left: calls that are not over take one each. */
-async function linesOf(tx: Transaction, workspaces: Workspace[]): Promise<Map<string, number>> {
+/** The lines that workspaces with a limit have left: calls that are not over take one each. Such workspaces are locked. */
+export async function lockLines(tx: Transaction, workspaces: Workspace[]): Promise<Map<string, number>> {
   const limits = new Map(
     workspaces.flatMap(({ id, policy }) =>
       policy.maxConcurrentCalls ? [[id, policy.maxConcurrentCalls]] : [],
@@ -63,10 +62,12 @@ async function linesOf(tx: Transaction, workspaces: Workspace[]): Promise<Map<st
   );
   if (limits.size === 0) return limits;
   const ids = [...limits.keys()];
-  await tx.query(sql`select 1 from workspace where id = any(${ids}) order by id for update`);
-  const open = await tx.query<{ id: string; calls: number }>(sql`
-    select workspace_id as id, count(*)::int as calls from call
-    where workspace_id = any(${ids}) and status in ('QUEUED', 'RINGING', 'IN_PROGRESS', 'UNCERTAIN') group by 1`);
+  const [, open] = await Promise.all([
+    tx.prepared(sql`select 1 from workspace where id = any(${ids}) order by id for update`),
+    tx.prepared<{ id: string; calls: number }>(sql`
+      select workspace_id as id, count(*)::int as calls from call
+      where workspace_id = any(${ids}) and status in ('QUEUED', 'RINGING', 'IN_PROGRESS', 'UNCERTAIN') group by 1`),
+  ]);
   for (const { id, calls } of open) limits.set(id, limits.get(id)! - calls);
   return limits;
 }
@@ -75,27 +76,32 @@ async function linesOf(tx: Transaction, workspaces: Workspace[]): Promise<Map<st
 async function runsOf(tx: Transaction, due: OutboundTask[], now: Date): Promise<Map<string, number>> {
   const ids = [...new Set(due.map(({ queueId }) => queueId))].filter((id) => id !== noQueue);
   if (ids.length === 0) return new Map();
-  const locked = await tx.query<{ id: string }>(
-    sql`select id from campaign_run where id = any(${ids}) order by id for update skip locked`,
-  );
-  const held = sql`select unnest(${locked.map(({ id }) => id)}::uuid[])`;
-  const rooms = await tx.query<{ id: string; room: number }>(runRooms(held, now));
-  return new Map(rooms.map(({ id, room }) => [id, room]));
+  const [locked, rooms] = await Promise.all([
+    tx.prepared<{ id: string }>(
+      sql`select id from campaign_run where id = any(${ids}) order by id for update skip locked`,
+    ),
+    tx.prepared<{ id: string; room: number }>(runRooms(sql`select unnest(${ids}::uuid[])`, now)),
+  ]);
+  const held = new Set(locked.map(({ id }) => id));
+  return new Map(rooms.filter(({ id }) => held.has(id)).map(({ id, room }) => [id, room]));
 }
 
-async function numbersOf(tx: Transaction, due: OutboundTask[], { now, callsPerMinute }: Limits) {
+async function numbersOf(tx: Transaction, due: OutboundTask[], { now, callsPerMinute }: Pace) {
   const workspaceIds = due.map(({ workspaceId }) => workspaceId);
   const phones = due.map(({ phoneFrom }) => phoneFrom);
-  const ours = await tx.query<PhoneNumber>(sql`
-    select n.workspace_id as "workspaceId", n.phone, n.active, n.voice, n.text, n.voicemail_sender as "voicemailSender" from phone_number n
-    where (n.workspace_id, n.phone) in (select * from unnest(${workspaceIds}::uuid[], ${phones}::text[]))
-    order by n.id for update`);
-  const used = await tx.query<{ key: string; calls: number; campaignAt: Date | null }>(sql`
-    select c.workspace_id || ' ' || c.phone_from as key, count(*)::int as calls,
-      max(c.queued_at) filter (where c.campaign_run_id is not null) as "campaignAt" from call c
-    where c.workspace_id = any(${ours.map(({ workspaceId }) => workspaceId)})
-      and c.phone_from = any(${ours.map(({ phone }) => phone)}) and c.queued_at > ${new Date(now.getTime() - windowMs)}
-    group by 1`);
+  const [ours, used] = await Promise.all([
+    tx.prepared<PhoneNumber>(sql`
+      select n.workspace_id as "workspaceId", n.phone, n.active, n.voice, n.text, n.voicemail_sender as "voicemailSender"
+      from phone_number n
+      where (n.workspace_id, n.phone) in (select * from unnest(${workspaceIds}::uuid[], ${phones}::text[]))
+      order by n.id for update`),
+    tx.prepared<{ key: string; calls: number; campaignAt: Date | null }>(sql`
+      select c.workspace_id || ' ' || c.phone_from as key, count(*)::int as calls,
+        max(c.queued_at) filter (where c.campaign_run_id is not null) as "campaignAt" from call c
+      where c.workspace_id = any(${[...new Set(workspaceIds)]}) and c.phone_from = any(${[...new Set(phones)]})
+        and c.queued_at > ${new Date(now.getTime() - windowMs)}
+      group by 1`),
+  ]);
   const byKey = new Map(used.map((number) => [number.key, number]));
   return new Map(
     ours.map((number) => {

@@ -13,9 +13,12 @@ import { openSenders, type VoicemailKit } from '../senders.ts';
 import type { Transaction } from '../world.ts';
 import { openAttempts, recentAttempts, workspacesOf } from './circumstances.ts';
 import type { Words } from './intend.ts';
-import { roomFor } from './room.ts';
+import { lockLines, lockSupply, roomIn } from './room.ts';
 
-/** Everything that the gate must know of these tasks, locked where it decides. */
+/**
+ * Everything that the gate must know of these tasks, locked where it decides: with three round trips, since a person's
+ * number is known once they are locked, and what is under way there once it is.
+ */
 export async function sceneOf(
   tx: Transaction,
   due: OutboundTask[],
@@ -23,36 +26,35 @@ export async function sceneOf(
 ) {
   const workspaceIds = unique(due.map(({ workspaceId }) => workspaceId));
   const here = { workspaceId: { in: workspaceIds } };
-  const id = { in: unique(due.map(({ patientId }) => patientId)) };
-  const known = await tx.lockEach(patients, {
-    where: { ...here, id },
-    limit: id.in.length,
-    skipLocked: true,
-  });
+  const patientIds = unique(due.map(({ patientId }) => patientId));
+  const whose = { ...here, id: { in: patientIds } };
+  const [known, workspaces, supply, campaigns, kits] = await Promise.all([
+    tx.lockEach(patients, { where: whose, limit: patientIds.length, skipLocked: true }),
+    workspacesOf(tx, workspaceIds),
+    lockSupply(tx, due, { now, callsPerMinute }),
+    campaignsOf(tx, due),
+    kitsOf(tx, due),
+  ]);
   const people = new Map(known.map((patient) => [patient.id, patient]));
-  const phone = { in: unique(due.map((task) => phoneOf(task, people.get(task.patientId)))) };
-  const limit = phone.in.length * workspaceIds.length;
-  const numbers = await tx.lockEach(contacts, { where: { ...here, phone }, limit, skipLocked: true });
+  const phones = unique(due.map((task) => phoneOf(task, people.get(task.patientId))));
+  const limit = phones.length * workspaceIds.length;
+  const [numbers, lines] = await Promise.all([
+    tx.lockEach(contacts, { where: { ...here, phone: { in: phones } }, limit, skipLocked: true }),
+    lockLines(tx, [...workspaces.values()]),
+  ]);
   const contactIds = numbers.map((contact) => contact.id);
   const found = new Map(numbers.map((contact) => [`${contact.workspaceId} ${contact.phone}`, contact]));
   const missing = due.some((task) => !found.has(keyOf(task, people.get(task.patientId))));
-  const workspaces = await workspacesOf(tx, workspaceIds);
-  return {
-    now,
-    people,
-    numbers: found,
-    heldNumbers: missing
-      ? await heldByOthers(tx, { workspaceIds, phones: phone.in, ours: contactIds })
-      : new Set<string>(),
-    workspaces,
-    room: await roomFor(tx, due, { now, callsPerMinute, workspaces: [...workspaces.values()] }),
-    campaigns: await campaignsOf(tx, due),
-    kits: await kitsOf(tx, due),
-    texts: await textsOf(tx, due, contactIds),
-    open: await openAttempts(tx, workspaceIds, contactIds),
-    recent: await recentAttempts(tx, { workspaceIds, patientIds: id.in, now }),
-  };
+  const [heldNumbers, texts, open, recent] = await Promise.all([
+    missing ? heldByOthers(tx, { workspaceIds, phones, ours: contactIds }) : new Set<string>(),
+    textsOf(tx, due, contactIds),
+    openAttempts(tx, workspaceIds, contactIds),
+    recentAttempts(tx, { workspaceIds, patientIds, now }),
+  ]);
+  const room = roomIn({ ...supply, lines });
+  return { now, people, numbers: found, heldNumbers, workspaces, room, campaigns, kits, texts, open, recent };
 }
+
 /** What a round decides from. */
 export type Scene = Awaited<ReturnType<typeof sceneOf>>;
 
@@ -103,7 +105,7 @@ async function heldByOthers(
   tx: Transaction,
   { workspaceIds, phones, ours }: { workspaceIds: string[]; phones: string[]; ours: string[] },
 ): Promise<Set<string>> {
-  const rows = await tx.query<{ key: string }>(sql`
+  const rows = await tx.prepared<{ key: string }>(sql`
     select workspace_id || ' ' || phone as key from contact
     where workspace_id = any(${workspaceIds}) and phone = any(${phones}) and id <> all(${ours})`);
   return new Set(rows.map(({ key }) => key));

@@ -1,4 +1,6 @@
-import { en, es, type ParsedComponents, type ParsedResult } from 'chrono-node';
+import type { ParsedComponents, ParsedResult } from 'chrono-node';
+import * as en from 'chrono-node/en';
+import * as es from 'chrono-node/es';
 import { Temporal } from 'temporal-polyfill';
 
 /** The language of a conversation. */

@@ -24,6 +24,9 @@ export type Span = [from: number, until: number];
 /** Milliseconds of a day without a change of the clock. */
 export const dayMs = 86_400_000;
 
+/** A quarter of an hour, in milliseconds. */
+const quarterMs = 900_000;
+
 /** Names that are offsets in disguise, say no place, and follow no place's law: EST, MST7MDT, Etc/GMT+5, +05:00. */
 const placeless = /^([+-].*|(?!UTC$)[A-Z]{3}(\d[A-Z]{3})?|Etc\/.+|GMT.*)$/i;
 
@@ -76,9 +79,27 @@ function resolved(name: string): string | null {
   }
 }
 
+const offsets = new Map<string, { ms: number; text: string }>();
+
+/** How far a zone's clock is ahead of UTC. Clocks are changed at a quarter of an hour, so that one reading does for all of it. */
+function offsetAt(at: Instant, zone: string): { ms: number; text: string } {
+  const quarter = Math.floor(at / quarterMs);
+  const key = `${quarter} ${zone}`;
+  let found = offsets.get(key);
+  if (!found) {
+    if (offsets.size > 20_000) offsets.clear();
+    const { offset, offsetNanoseconds } = zoned(quarter * quarterMs, zone);
+    found = { ms: offsetNanoseconds / 1e6, text: offset };
+    offsets.set(key, found);
+  }
+  return found;
+}
+
 /** The wall clock's reading at an instant: 2026-11-20T09:30:00-05:00. */
-export const localTimeAt = (instant: Date, zone: string): string =>
-  zoned(instant.getTime(), zone).toString({ timeZoneName: 'never', smallestUnit: 'second' });
+export function localTimeAt(instant: Date, zone: string): string {
+  const { ms, text } = offsetAt(instant.getTime(), zone);
+  return new Date(instant.getTime() + ms).toISOString().slice(0, 19) + text;
+}
 
 /**
  * When a zone's clock shows this wall time ("2026-11-20T09:30"). A time that spring skips is the first instant after the

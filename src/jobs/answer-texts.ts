@@ -28,7 +28,7 @@ const promisePriority = 2;
 
 /** Lets the agent answer texts in conversations that were begun with an instruction for it; the others are people's. */
 export function answerTexts(tools: Tools, signal: AbortSignal): Promise<void> {
-  const [[name, type]] = Object.entries(answering) as [[string, string]];
+  const [[name, types]] = Object.entries(answering) as [[string, string]];
   const answerIn = ({ workspaceId, entityId }: Notice) =>
     answer(tools, workspaceId, entityId).catch((error: unknown) => {
       if (!(error instanceof Refusal)) throw error;
@@ -37,7 +37,7 @@ export function answerTexts(tools: Tools, signal: AbortSignal): Promise<void> {
   const react = async (notices: Notice[]) => {
     for (const notice of newestOfEach(notices)) await answerIn(notice);
   };
-  return followLog(tools, { name, types: () => Promise.resolve([type]), react }, signal);
+  return followLog(tools, { name, types, react }, signal);
 }
 
 /** What is written in a row is answered together. */

@@ -65,7 +65,7 @@ export const stopRinging = (tools: Tools, signal: AbortSignal) => endCalls(tools
 /** A reaction to what is recorded, so that it happens also when the process that recorded it dies. */
 function endCalls(tools: Tools, ending: Ending, signal: AbortSignal): Promise<void> {
   const { world, attempts, carrier, clock, log } = tools;
-  const { name, type, of, applies, message } = ending;
+  const { name, type: types, of, applies, message } = ending;
   const end = async (call: Call, by: By) => {
     const words = (await message?.(world, call)) ?? null;
     if (words === null) await attempts.endCall(call, by);
@@ -83,7 +83,7 @@ function endCalls(tools: Tools, ending: Ending, signal: AbortSignal): Promise<vo
   const react = async (notices: Notice[]) => {
     for (const notice of notices) await endFor(notice);
   };
-  return followLog(tools, { name, types: () => Promise.resolve([type]), react }, signal);
+  return followLog(tools, { name, types, react }, signal);
 }
 
 /** What the service of a call leaves on a machine that has ended its announcement; null: nothing. */

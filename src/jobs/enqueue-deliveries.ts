@@ -28,5 +28,5 @@ export function enqueueDeliveries({ world, stream, deliveries }: Tools, signal: 
       await world.advance(name, position, until);
     }
   };
-  return stream.consume(name, catchUp, signal);
+  return stream.consume({ name, react: catchUp }, signal);
 }

@@ -38,23 +38,26 @@ export async function followLog(
   { world, stream }: Follower,
   reaction: {
     name: string;
-    types: () => Promise<string[]>;
+    /** The types of events; or the one, which alone wakes it. */
+    types: string | (() => Promise<string[]>);
     react: (notices: Notice[]) => Promise<void>;
     wants?: Wants;
   },
   signal: AbortSignal,
 ): Promise<void> {
   const { name, types, react, wants } = reaction;
+  const typesOf = typeof types === 'string' ? () => Promise.resolve([types]) : types;
   const catchUp = async () => {
     if (wants && (await isIdle(world, name, wants))) return;
     for (;;) {
       const position = await world.position(name);
-      const { notices, until } = await world.noticesOf(types, position, batch);
+      const { notices, until } = await world.noticesOf(typesOf, position, batch);
       if (until <= position || signal.aborted) return;
       if (notices.length > 0) await react(notices);
       else if (until - position < passed) return;
       await world.advance(name, position, until);
     }
   };
-  await stream.consume(name, catchUp, signal);
+  const woken = typeof types === 'string' ? { type: types } : {};
+  await stream.consume({ name, react: catchUp, ...woken }, signal);
 }

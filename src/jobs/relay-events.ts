@@ -30,11 +30,13 @@ export async function relayEvents(relay: Relay, signal: AbortSignal): Promise<vo
     try {
       await relay.world.lead('relay', signal, async (session) => {
         const copy: Copy = { tail: null, logId: null, trouble: null };
+        let end = await relay.world.logEnd();
         let idle = 0;
         while (session.alive()) {
-          const placed = await relay.world.sequence(batch);
-          const published = await publishMore(relay, copy);
-          idle = placed + published === 0 ? idle + 1 : 0;
+          const placing = await relay.world.sequence(end, batch);
+          ({ end } = placing);
+          const published = await publishMore(relay, copy, placing);
+          idle = placing.placed.length + published === 0 ? idle + 1 : 0;
           if (idle > 0) await session.wait(copy.tail ? pollMs : retryMs);
           if (idle % recheck === recheck - 1) copy.tail = null;
         }
@@ -47,6 +49,8 @@ export async function relayEvents(relay: Relay, signal: AbortSignal): Promise<vo
   }
 }
 
+type Placing = Awaited<ReturnType<World['sequence']>>;
+
 /** What the leader remembers of the stream. */
 interface Copy {
   /** Where it ends; null: ask it. */
@@ -57,11 +61,17 @@ interface Copy {
   trouble: string | null;
 }
 
-/** Publishes what the stream lacks; answers how much. A stream that cannot be reached or trusted is asked for its tail again. */
-async function publishMore(relay: Relay, copy: Copy): Promise<number> {
+/**
+ * Publishes what the stream lacks; answers how much. That is what was placed just now, unless it lacks more. A stream that
+ * cannot be reached or trusted is asked for its tail again.
+ */
+async function publishMore(relay: Relay, copy: Copy, { placed, end }: Placing): Promise<number> {
   try {
+    const next = copy.tail && copy.tail.cursor + 1;
+    if (next === end.cursor + 1) return 0;
     copy.tail ??= await trustedTail(relay);
-    const notices = await relay.world.noticesAfter(copy.tail.cursor, batch);
+    const notices =
+      next === placed[0]?.cursor ? placed : await relay.world.noticesAfter(copy.tail.cursor, batch);
     if (notices.length > 0) {
       copy.logId ??= await relay.world.logId();
       copy.tail = await relay.stream.publish(notices, copy.tail, copy.logId ?? '');

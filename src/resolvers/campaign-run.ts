@@ -84,8 +84,7 @@ builder.objectFields(CampaignRun, (t) => ({
           args,
           (call) => [call.id],
           ({ start, limit, inverted }) =>
-            context.world.page(calls.table, {
-              where: { workspaceId: { eq: context.workspaceId }, campaignRunId: { eq: id } },
+            context.loaders.page(calls.table, ['campaignRunId', id], {
               order: ['id'],
               descending: !inverted,
               after: start,

@@ -199,8 +199,7 @@ builder.objectField(Campaign, 'runs', (t) =>
           args,
           (run) => [run.id],
           ({ start, limit, inverted }) =>
-            context.world.page(runs.table, {
-              where: { ...here(context), campaignId: { eq: id } },
+            context.loaders.page(runs.table, ['campaignId', id], {
               order: ['id'],
               descending: !inverted,
               after: start,

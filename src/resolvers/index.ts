@@ -12,6 +12,7 @@ import './patient.ts';
 import './policy.ts';
 import './subscription.ts';
 import './task.ts';
+import './task-list.ts';
 import './trigger.ts';
 import './voicemail.ts';
 import './workspace.ts';

@@ -193,14 +193,12 @@ builder.objectFields(Patient, (t) => ({
         since: t.arg({ type: 'DateTime', description: 'True at this instant or later.' }),
         until: t.arg({ type: 'DateTime', description: 'True before this instant.' }),
       },
-      resolve: ({ id }, { types, since, until, ...args }, { world, workspaceId }) =>
+      resolve: ({ id }, { types, since, until, ...args }, { loaders }) =>
         page<Event & { position: number }>(
           args,
           ({ effectiveAt, position }) => [effectiveAt.toISOString(), position],
           ({ start, limit, inverted }) =>
-            world.timeline({
-              workspaceId,
-              patientId: id,
+            loaders.timeline(id, {
               types,
               since,
               until,
@@ -222,13 +220,12 @@ builder.objectFields(Patient, (t) => ({
       authScopes: { scope: 'calls:read' },
       complexity: pageCost,
       description: 'Newest first.',
-      resolve: ({ id }, args, { world, workspaceId }) =>
+      resolve: ({ id }, args, { loaders }) =>
         page<CallRow>(
           args,
           (call) => [call.id],
           ({ start, limit, inverted }) =>
-            world.page(calls.table, {
-              where: { workspaceId: { eq: workspaceId }, patientId: { eq: id } },
+            loaders.page(calls.table, ['patientId', id], {
               order: ['id'],
               descending: !inverted,
               after: start,

@@ -123,13 +123,12 @@ builder.objectField(EventSubscription, 'deliveries', (t) =>
       type: Delivery,
       complexity: pageCost,
       description: 'Newest event first.',
-      resolve: ({ id }, args, { world, workspaceId }) =>
+      resolve: ({ id }, args, { loaders }) =>
         page<DeliveryRow>(
           args,
           (delivery) => [delivery.cursor, delivery.id],
           ({ start, limit, inverted }) =>
-            world.page(deliveries, {
-              where: { workspaceId: { eq: workspaceId }, ownerId: { eq: id } },
+            loaders.page(deliveries, ['ownerId', id], {
               order: ['cursor', 'id'],
               descending: !inverted,
               after: start,

@@ -7,10 +7,9 @@ import { IdempotencyRefusal, InputRefusal, NotFoundRefusal, StateRefusal } from 
 import * as tasks from '../domain/task.ts';
 import type { OutboundTask as Row } from '../domain/task.ts';
 import type { Fact } from '../domain/task-fact.ts';
-import { conditions, type TaskFilter as TaskWhere } from '../domain/task-filter.ts';
 import { cancel, noSuchTask, reschedule, snooze } from '../domain/task-progress.ts';
 import type { Context } from '../context.ts';
-import { builder, failure, pageCost } from '../schema/builder.ts';
+import { builder } from '../schema/builder.ts';
 import { Channel, LocalWindowInput, Purpose } from '../schema/contact.ts';
 import { answering } from '../schema/error.ts';
 import { WorldEvent } from '../schema/event.ts';
@@ -27,10 +26,9 @@ import {
   text,
   uuid,
 } from '../schema/input.ts';
-import { page, renewed } from '../schema/page.ts';
+import { renewed } from '../schema/page.ts';
 import { watched } from '../schema/watch.ts';
-import { Patient } from '../schema/patient.ts';
-import { OutboundTask, OutboundTaskConnection, TaskStatus } from '../schema/task.ts';
+import { OutboundTask } from '../schema/task.ts';
 
 const ScheduleTaskInput = builder.inputType('ScheduleTaskInput', {
   description: 'Exactly one of patientId and patientCanonicalId.',
@@ -211,76 +209,6 @@ builder.mutationFields((t) => ({
     resolve: (_, { id, reason }, context) => changed(context, id, (task) => cancel(task, reasonOf(reason))),
   }),
 }));
-
-const TaskFilter = builder.inputType('TaskFilter', {
-  fields: (t) => ({
-    statuses: t.field({ type: [TaskStatus] }),
-    patientId: t.id(),
-    campaignId: t.id(),
-    triggerId: t.id(),
-    dueBefore: t.field({ type: 'DateTime', description: 'Next attempted before this instant.' }),
-    priorityAtMost: t.int({ description: 'This urgent, or more.' }),
-  }),
-});
-
-/** A filter whose instant is one. */
-function filterOf(filter: TaskWhere | null | undefined): TaskWhere {
-  if (filter?.dueBefore && Number.isNaN(filter.dueBefore.getTime()))
-    throw failure('INVALID_INPUT', 'filter.dueBefore must be an ISO 8601 instant.');
-  return filter ?? {};
-}
-
-/** Newest first, with how many there are. */
-async function listed(
-  { world, workspaceId }: Pick<Context, 'world' | 'workspaceId'>,
-  filter: TaskWhere,
-  args: Parameters<typeof page>[0],
-) {
-  const where = { workspaceId: { eq: workspaceId }, ...conditions(filter) };
-  const found = await page<Row>(
-    args,
-    ({ id }) => [id],
-    ({ start, limit, inverted }) =>
-      world.page(tasks.table, { where, order: ['id'], descending: !inverted, after: start, limit }),
-  );
-  return Object.assign(found, { total: () => world.count(tasks.table, where) });
-}
-
-builder.queryFields((t) => ({
-  outboundTask: t.field({
-    type: OutboundTask,
-    nullable: true,
-    authScopes: { scope: 'tasks:read' },
-    args: { id: t.arg.id({ required: true }) },
-    resolve: (_, { id }, { loaders }) => (isId(id) ? loaders.task.load(id.toLowerCase()) : null),
-  }),
-  outboundTasks: t.connection(
-    {
-      type: OutboundTask,
-      authScopes: { scope: 'tasks:read' }, // an empty page tells as well
-      args: { filter: t.arg({ type: TaskFilter }) },
-      complexity: pageCost,
-      description: 'Newest first.',
-      resolve: (_, { filter, ...args }, context) => listed(context, filterOf(filter), args),
-    },
-    OutboundTaskConnection,
-  ),
-}));
-
-builder.objectField(Patient, 'tasks', (t) =>
-  t.connection(
-    {
-      type: OutboundTask,
-      authScopes: { scope: 'tasks:read' },
-      args: { statuses: t.arg({ type: [TaskStatus] }) },
-      complexity: pageCost,
-      description: 'Newest first.',
-      resolve: ({ id: patientId }, { statuses, ...args }, context) =>
-        listed(context, { statuses, patientId }, args),
-    },
-    OutboundTaskConnection,
-  ),
-);
 
 builder.subscriptionField('taskUpdated', (t) =>
   t.field({

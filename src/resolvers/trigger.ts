@@ -153,8 +153,7 @@ builder.objectField(Trigger, 'runs', (t) =>
           args,
           (run) => [run.id],
           ({ start, limit, inverted }) =>
-            context.world.page(runs, {
-              where: { ...here(context), triggerId: { eq: id } },
+            context.loaders.page(runs, ['triggerId', id], {
               order: ['id'],
               descending: !inverted,
               after: start,

@@ -1,10 +1,13 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { GraphQLError, parse, validate, type ExecutionArgs } from 'graphql';
+import { execute, GraphQLError, type ExecutionArgs, type GraphQLSchema } from 'graphql';
+import type { SubscribePayload } from 'graphql-ws';
 import { useServer } from 'graphql-ws/use/ws';
-import type { YogaServerInstance } from 'graphql-yoga';
 import { WebSocketServer, type WebSocket } from 'ws';
+import type { Context } from '../context.ts';
 import type { Inside } from '../server.ts';
+import type { Documents } from './documents.ts';
+import { masked, openSubscriptions } from './subscriptions.ts';
 
 /** The largest frame of a client, in bytes. */
 const frameLimit = 65_536;
@@ -18,25 +21,23 @@ const keepAliveMs = 12_000;
 /** How long a client may take to answer the end of its socket, in milliseconds. */
 const farewellMs = 1_000;
 
-/** The most tokens of a document, as over HTTP. */
-const maxTokens = 2_000;
-
-// Yoga's type parameters describe contexts that are made per request; a socket's are made here.
-type Yoga = Pick<YogaServerInstance<object, object>, 'getEnveloped'>;
 type Extra = { socket: WebSocket; request: IncomingMessage; authorization?: string | null };
-type Arguments = ExecutionArgs & { enveloped: ReturnType<Yoga['getEnveloped']> };
+
+/** What an operation is executed with, and what tells it from other ones. */
+type Operation = ExecutionArgs & { question: string };
 
 /**
  * Serves graphql-transport-ws at /graphql. The key comes with the connection's parameters, or with the handshake's
  * Authorization header. What is wrong with one operation ends that operation, never the socket.
  */
 export function serveSockets(options: {
-  yoga: unknown;
+  schema: GraphQLSchema;
+  documents: Documents;
   inside: Inside;
   mask: (error: unknown) => GraphQLError;
 }) {
   const { inside, mask } = options;
-  const yoga = options.yoga as Yoga;
+  const subscribe = openSubscriptions(mask);
   const keys = new Map<WebSocket, string | null>();
   const sockets = new WebSocketServer({
     noServer: true,
@@ -45,8 +46,8 @@ export function serveSockets(options: {
   });
   const cleanUp = useServer<Record<string, unknown>, { authorization?: string | null }>(
     {
-      execute: (args) => (args as Arguments).enveloped.execute(args) as never,
-      subscribe: (args) => (args as Arguments).enveloped.subscribe(args) as never,
+      execute: async (args) => masked(await execute(args), mask),
+      subscribe: (args) => subscribe(args, (args as Operation).question),
       onConnect: ({ connectionParams, extra }) => {
         const authorization = keep(connectionParams, extra);
         keys.set(extra.socket, authorization);
@@ -59,7 +60,8 @@ export function serveSockets(options: {
             const message = `A socket has at most ${operationLimit} operations at a time.`;
             throw new GraphQLError(message, { extensions: { code: 'TOO_MANY_OPERATIONS' } });
           }
-          return await prepared(yoga, payload, await inside.contextOf(context.extra.authorization ?? null));
+          const contextValue = await inside.contextOf(context.extra.authorization ?? null);
+          return operationOf(payload, contextValue, options);
         } catch (error) {
           return [mask(error)]; // thrown, it would close the socket and end all its other operations
         }
@@ -99,25 +101,15 @@ async function sayFarewell(
   clearTimeout(impatience);
 }
 
-async function prepared(
-  yoga: Yoga,
-  payload: {
-    query: string;
-    variables?: Record<string, unknown> | null | undefined;
-    operationName?: string | null | undefined;
-  },
-  context: object,
-): Promise<Arguments | readonly GraphQLError[]> {
-  const enveloped = yoga.getEnveloped(context);
-  const document = parse(payload.query, { maxTokens });
-  const errors = validate(enveloped.schema, document);
-  if (errors.length > 0) return errors;
-  return {
-    enveloped,
-    schema: enveloped.schema,
-    document,
-    operationName: payload.operationName,
-    variableValues: payload.variables,
-    contextValue: await enveloped.contextFactory(context),
-  };
+function operationOf(
+  payload: SubscribePayload,
+  contextValue: Context,
+  { schema, documents }: { schema: GraphQLSchema; documents: Documents },
+): Operation | readonly GraphQLError[] {
+  const document = documents(payload.query);
+  if (!('kind' in document)) return document;
+  const { query, operationName, variables: variableValues } = payload;
+  // An answer depends on the document, its variables, and whose eyes it is for.
+  const question = JSON.stringify([contextValue.key?.id, query, operationName, variableValues]);
+  return { schema, document, operationName, variableValues, contextValue, question };
 }

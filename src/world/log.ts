@@ -1,20 +1,19 @@
 import { createHash } from 'node:crypto';
 import { sql, type RawBuilder } from 'kysely';
 import { table as eventTable, type Envelope, type Event } from '../domain/event.ts';
-import type { Database } from './read.ts';
+import { prepared, type Database } from './database.ts';
 import { shapeOf } from './sql.ts';
 
 /** An event without what was said or found about a person: what travels through JetStream. */
 export type Notice = Envelope & { cursor: number; type: string };
 
-interface Pending {
-  position: number;
-  workspaceId: string;
-  id: string;
-  entityId: string;
-  version: number;
-  type: string;
-  dataHash: string;
+/** An event that has no place in the log yet. */
+type Pending = Omit<Notice, 'cursor'> & { position: number; dataHash: string };
+
+/** Where the log ends: its last place, 0 while it is empty, and the hash there. */
+export interface LogEnd {
+  cursor: number;
+  hash: string;
 }
 
 /** Which events are wanted from the log. */
@@ -36,44 +35,49 @@ const noticeColumns = shapeOf(eventTable)
   .map(({ column, property }) => `t."${column}" as "${property}"`)
   .join(', ');
 
+/** How many places of the log are looked through at once for what is wanted there. */
+const lookAhead = 10_000;
+
 /** The log: the one order of all events, assigned by the leader and read by everyone. */
 export function openLog(database: Database) {
-  const query = async <T>(statement: RawBuilder<unknown>) => (await statement.execute(database)).rows as T[];
+  const query = <T>(statement: RawBuilder<unknown>) => database.run<T>(prepared(statement));
+
+  /** Where the log ends. */
+  const logEnd = async (): Promise<LogEnd> =>
+    (
+      await query<LogEnd>(
+        sql`select global_seq as cursor, hash from event_log order by global_seq desc limit 1`,
+      )
+    )[0] ?? { cursor: 0, hash: '' };
 
   /**
    * Gives the oldest events of the outbox their places in the log: dense, without gaps, each hash over the one before.
-   * Only the leader calls it; the log's primary key stops a leader that does not know it has been replaced.
-   * Answers how many were placed.
+   * Only the leader calls it, with the end as it left it; the log's primary key stops a leader that does not know it has
+   * been replaced. Answers what was placed, in order, and the new end.
    */
-  async function sequence(limit: number): Promise<number> {
-    const pending = await query<Pending>(sql`
-      select t.position, t.workspace_id as "workspaceId", t.id, t.entity_id as "entityId", t.version, t.type,
-        t.data_hash as "dataHash"
+  async function sequence(end: LogEnd, limit: number): Promise<{ placed: Notice[]; end: LogEnd }> {
+    const pending =
+      await query<Pending>(sql`select t.position, t.data_hash as "dataHash", ${sql.raw(noticeColumns)}
       from outbox o join event t on t.workspace_id = o.workspace_id and t.position = o.position
       order by o.position limit ${limit}`);
-    if (pending.length === 0) return 0;
-    const last = (
-      await query<{ globalSeq: number; hash: string }>(
-        sql`select global_seq as "globalSeq", hash from event_log order by global_seq desc limit 1`,
-      )
-    )[0] ?? { globalSeq: 0, hash: '' };
-    let { hash } = last;
+    if (pending.length === 0) return { placed: [], end };
+    let { hash } = end;
     const entries = pending.map((event, index) => {
       hash = chain(hash, event);
-      return {
-        global_seq: last.globalSeq + 1 + index,
-        workspace_id: event.workspaceId,
-        position: event.position,
-        hash,
-      };
+      const { workspaceId, position } = event;
+      return { global_seq: end.cursor + 1 + index, workspace_id: workspaceId, position, hash };
     });
     await query(sql`
       with entry as (select * from jsonb_to_recordset(${JSON.stringify(entries)}::jsonb)
           as e(global_seq bigint, workspace_id uuid, position bigint, hash text)),
         placed as (insert into event_log (global_seq, workspace_id, position, hash)
           select global_seq, workspace_id, position, hash from entry order by global_seq)
-      delete from outbox where position in (select position from entry)`);
-    return pending.length;
+      delete from outbox where position = any(array(select position from entry))`);
+    const placed = pending.map(({ position: _position, dataHash: _hash, ...notice }, index) => ({
+      ...notice,
+      cursor: end.cursor + 1 + index,
+    }));
+    return { placed, end: { cursor: end.cursor + pending.length, hash } };
   }
 
   /** What JetStream is told of the events after a place in the log, in order. */
@@ -90,7 +94,7 @@ export function openLog(database: Database) {
     const [end] = await query<{ cursor: number }>(
       sql`select coalesce(max(global_seq), 0)::int8 as cursor from event_log`,
     );
-    const until = end?.cursor ?? 0;
+    const until = Math.min(end?.cursor ?? 0, cursor + lookAhead);
     const types = until <= cursor ? [] : await typesOf();
     const notices =
       types.length === 0
@@ -110,12 +114,22 @@ export function openLog(database: Database) {
       where l.workspace_id = ${wanted.workspaceId} ${logConditions(wanted)}
       order by l.global_seq ${sql.raw(wanted.descending ? 'desc' : 'asc')} limit ${wanted.limit}`);
 
-  /** A patient's events by the time they were true, newest first unless `ascending`; those not in the log yet included. */
-  const timeline = (wanted: TimelineQuery) =>
-    query<Event & { position: number }>(sql`select l.global_seq as cursor, ${sql.raw(eventColumns)}
-      from event t left join event_log l on l.position = t.position
-      where t.workspace_id = ${wanted.workspaceId} and t.patient_id = ${wanted.patientId} ${timelineConditions(wanted)}
-      order by t.effective_at ${direction(wanted)}, t.position ${direction(wanted)} limit ${wanted.limit}`);
+  /**
+   * Patients' events by the time they were true, newest first unless `ascending`, for each patient in their order; those not
+   * in the log yet included.
+   */
+  const timelines = async (patientIds: readonly string[], wanted: TimelineQuery) => {
+    const order = sql`t.effective_at ${direction(wanted)}, t.position ${direction(wanted)}`;
+    const events = await query<Event & { position: number }>(sql`
+      select l.global_seq as cursor, ${sql.raw(eventColumns)}
+      from unnest(${patientIds}::uuid[]) with ordinality as p(id, ord) cross join lateral (
+        select * from event t where t.workspace_id = ${wanted.workspaceId} and t.patient_id = p.id
+          ${timelineConditions(wanted)} order by ${order} limit ${wanted.limit}) t
+      left join event_log l on l.position = t.position
+      order by p.ord, ${order}`);
+    const byPatient = Map.groupBy(events, ({ patientId }) => patientId);
+    return patientIds.map((id) => byPatient.get(id) ?? []);
+  };
 
   /** Events of entities, oldest first, with their places in the log where they have one. */
   const eventsOf = (workspaceId: string, by: { entityIds: readonly string[] } | { ids: readonly string[] }) =>
@@ -151,13 +165,24 @@ export function openLog(database: Database) {
     query(sql`insert into log_position as p (name, cursor) values (${name}, ${to})
       on conflict (name) do update set cursor = excluded.cursor where p.cursor = ${from}`);
 
-  return { position, advance, sequence, noticesAfter, noticesOf, log, timeline, eventsOf, logId, logHolds };
+  return {
+    position,
+    advance,
+    logEnd,
+    sequence,
+    noticesAfter,
+    noticesOf,
+    log,
+    timelines,
+    eventsOf,
+    logId,
+    logHolds,
+  };
 }
 
 /** What of a patient's timeline is wanted. `after` is a place in it: an instant and a position. */
 export interface TimelineQuery {
   workspaceId: string;
-  patientId: string;
   types?: readonly string[] | null | undefined;
   since?: Date | null | undefined;
   until?: Date | null | undefined;
@@ -197,7 +222,10 @@ function logConditions(wanted: LogQuery) {
 }
 
 /** The hash of a place in the log: over the one before it, the event's envelope and its data's hash. */
-export const chain = (before: string, event: Omit<Pending, 'position'>): string =>
+export const chain = (
+  before: string,
+  event: Pick<Pending, 'workspaceId' | 'id' | 'entityId' | 'version' | 'type' | 'dataHash'>,
+): string =>
   createHash('sha256')
     .update(
       [before, event.workspaceId, event.id, event.entityId, event.version, event.type, event.dataHash].join(

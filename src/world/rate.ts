@@ -1,8 +1,5 @@
 import { sql } from 'kysely';
-import type { Database } from './read.ts';
-
-/** One minute, in milliseconds: the window of an API key's limit. */
-const windowMs = 60_000;
+import { prepared, type Database } from './database.ts';
 
 /** Which turns with the carrier are wanted. */
 export interface Taking {
@@ -33,7 +30,8 @@ export async function takeTurns(database: Database, taking: Taking): Promise<Tur
   const stepMs = 1000 / callsPerSecond;
   const now = sql`clock_timestamp() + make_interval(secs => ${shiftMs / 1000}::float8)`;
   for (;;) {
-    const { rows } = await sql<{ aheadMs: number; waitsMs: number[] | null }>`
+    const rows = await database.run<{ aheadMs: number; waitsMs: number[] | null }>(
+      prepared(sql`
       with held as (select account, n.now, case when next_at < n.now + make_interval(secs => ${strayedSeconds})
           then greatest(next_at, n.now) else n.now end as next_at
         from carrier_pace, (select ${now} as now) n where account = ${account} for update of carrier_pace),
@@ -43,7 +41,8 @@ export async function takeTurns(database: Database, taking: Taking): Promise<Tur
       taken as (select max(wait) as last, array_agg(wait order by n) as waits from turn where wait < ${limitMs}::float8)
       update carrier_pace c set next_at = coalesce(now + make_interval(secs => (last + ${stepMs}::float8) / 1000), p.next_at)
         from pace p, taken where c.account = p.account
-      returning p.ahead as "aheadMs", taken.waits as "waitsMs"`.execute(database);
+      returning p.ahead as "aheadMs", taken.waits as "waitsMs"`),
+    );
     const taken = rows[0];
     if (taken) {
       const waitsMs = taken.waitsMs ?? [];
@@ -51,42 +50,40 @@ export async function takeTurns(database: Database, taking: Taking): Promise<Tur
       const nextMs = last === undefined ? taken.aheadMs : last + stepMs;
       return { waitsMs, againMs: Math.max(1, nextMs - limitMs) };
     }
-    await sql`insert into carrier_pace (account, next_at) values (${account}, ${now}) on conflict do nothing`.execute(
-      database,
+    await database.run(
+      sql`insert into carrier_pace (account, next_at) values (${account}, ${now}) on conflict do nothing`,
     );
   }
 }
 
 /** Limits that all replicas share. They live in unlogged tables: cheap to write, and empty after a crash of Postgres. */
 export function openRates(database: Database) {
-  /** Counts one request of a key. Answers null, or in how many seconds its next minute begins when this one is used up. */
-  async function takeRequest(
+  /** Counts requests of a key that may come in a minute; answers how many of them its limit still holds. */
+  async function takeRequests(
     key: { workspaceId: string; id: string },
-    limit: number,
-    now: Date,
-  ): Promise<number | null> {
-    const minute = new Date(Math.floor(now.getTime() / windowMs) * windowMs);
-    const { rows } = await sql<{ used: number }>`
+    { minute, count, limit }: { minute: Date; count: number; limit: number },
+  ): Promise<number> {
+    const [row] = await database.run<{ used: number }>(
+      prepared(sql`
       insert into request_window as w (workspace_id, key_id, started_at, used)
-      values (${key.workspaceId}, ${key.id}, ${minute}, 1)
+      values (${key.workspaceId}, ${key.id}, ${minute}, ${count})
       on conflict (workspace_id, key_id) do update
-        set used = case when w.started_at = excluded.started_at then w.used + 1 else 1 end, started_at = excluded.started_at
-      returning used`.execute(database);
-    const used = rows[0]?.used ?? 0;
-    return used <= limit
-      ? null
-      : Math.max(1, Math.ceil((minute.getTime() + windowMs - now.getTime()) / 1000));
+        set used = case when w.started_at = excluded.started_at then w.used else 0 end + excluded.used,
+          started_at = excluded.started_at
+      returning used`),
+    );
+    return Math.max(0, Math.min(count, limit - row!.used + count));
   }
 
   /** Begun minutes of a workspace's calls that ended in this calendar month, UTC. No limit is set yet. */
   async function usage(workspaceId: string, now: Date) {
     const month = now.toISOString().slice(0, 7);
-    const { rows } = await sql<{ callMinutes: number }>`
+    const rows = await database.run<{ callMinutes: number }>(sql`
       select coalesce(sum(ceil(duration_seconds / 60.0)), 0)::int as "callMinutes" from call
       where workspace_id = ${workspaceId} and ended_at >= ${`${month}-01T00:00:00Z`}::timestamptz
-        and ended_at < ${`${month}-01T00:00:00Z`}::timestamptz + interval '1 month'`.execute(database);
+        and ended_at < ${`${month}-01T00:00:00Z`}::timestamptz + interval '1 month'`);
     return { month, callMinutes: rows[0]?.callMinutes ?? 0, limitMinutes: null };
   }
 
-  return { takeTurns: (taking: Taking) => takeTurns(database, taking), takeRequest, usage };
+  return { takeTurns: (taking: Taking) => takeTurns(database, taking), takeRequests, usage };
 }

@@ -1,7 +1,7 @@
 import { sql, type RawBuilder } from 'kysely';
 import type { Event, Row, Table } from '../domain/event.ts';
 import { hashOf } from '../domain/hash.ts';
-import { preparedMark } from './prepared.ts';
+import { prepared } from './database.ts';
 
 /** What a list is narrowed by: every condition must hold. Names are the row's properties, never a client's text. */
 export type Where = Record<string, Condition>;
@@ -80,66 +80,90 @@ export function toJson(table: Table, row: object): Record<string, unknown> {
   return Object.fromEntries(shapeOf(table).columns.map(({ property, column }) => [column, values[property]]));
 }
 
-/** Rows of one kind that a change has folded, each with the version it was read at. */
+/** Rows of one kind that a change has folded, each with what it was read as. */
 export interface Written {
   table: Table;
-  rows: { row: Row; expected: number }[];
+  rows: { row: Row; before: Row }[];
 }
 
 /**
  * One statement that rewrites rows by compare-and-set on their versions and appends their events and outbox entries.
  * An event's position is drawn only after its row has been locked by the rewrite, because it is joined to what was
  * written: so, within an entity, the order of positions is the order of versions.
- * Answers how many rows were written; fewer than given means that somebody else was first.
+ * When somebody else was first at one of the rows it divides by zero, so that nothing is written: see `isOvertaken`.
  */
-export function writeStatement(written: Written[], events: Event[]): { text: string; parameters: unknown[] } {
-  const parameters: unknown[] = [JSON.stringify(events.map(eventJson))];
-  const parts: string[] = [];
-  const sources: string[] = [];
-  for (const { table, rows } of written) {
-    const fresh = rows.filter(({ expected }) => expected === 0);
-    const known = rows.filter(({ expected }) => expected > 0);
-    for (const [verb, some] of [
-      ['insert', fresh],
-      ['update', known],
-    ] as const) {
-      if (some.length === 0) continue;
-      const name = `w${sources.length}`;
-      parameters.push(JSON.stringify(some.map(({ row, expected }) => ({ ...toJson(table, row), expected }))));
-      parts.push(
-        `${name} as (${verb === 'insert' ? insertSql(table, parameters.length) : updateSql(table, parameters.length)})`,
-      );
-      sources.push(`select id from ${name}`);
-    }
-  }
-  const text = `${preparedMark} with ${parts.join(',\n')},
-    written as (${sources.join(' union all ')}),
+export function writeStatement(written: Written[], events: Event[]): RawBuilder<unknown> {
+  const writes = written.flatMap(({ table, rows }) => [
+    ...insertsOf(
+      table,
+      rows.filter(({ before }) => before.version === 0),
+    ),
+    ...updatesOf(
+      table,
+      rows.filter(({ before }) => before.version > 0),
+    ),
+  ]);
+  const parts = writes.map((write, index) => sql`${sql.raw(`w${index}`)} as (${write})`);
+  const sources = writes.map((_, index) => `select id from w${index}`).join(' union all ');
+  const count = written.reduce((sum, { rows }) => sum + rows.length, 0);
+  return prepared(sql`with ${sql.join(parts)},
+    written as (${sql.raw(sources)}),
     appended as (
-      insert into event (${eventColumns.map(([name]) => name).join(', ')})
-      select ${eventColumns.map(([name]) => `u.${name}`).join(', ')}
-      from rows from (jsonb_to_recordset($1::jsonb) as (${eventColumns.map(([name, type]) => `${name} ${type}`).join(', ')}))
-        with ordinality as u(${eventColumns.map(([name]) => name).join(', ')}, ord)
+      insert into event (${eventNames})
+      select ${sql.raw(eventColumns.map(([name]) => `u.${name}`).join(', '))}
+      from rows from (jsonb_to_recordset(${JSON.stringify(events.map(eventJson))}::jsonb) as (${eventTypes}))
+        with ordinality as u(${eventNames}, ord)
       join written on written.id = u.entity_id
       order by u.ord
       returning workspace_id, position),
     queued as (insert into outbox (workspace_id, position) select workspace_id, position from appended)
-    select (select count(*)::int from written) as written, pg_notify('outbox', '')`;
-  return { text, parameters };
+    select pg_notify('outbox', ''), 1 / (count(*) = ${count}::int)::int from written`);
 }
 
-const insertSql = (table: Table, parameter: number) => {
-  const { name } = shapeOf(table);
-  return `insert into "${name}" select i.* from jsonb_populate_recordset(null::"${name}", $${parameter}::jsonb) i
-    on conflict do nothing returning id`;
-};
+/** Whether a write failed because somebody else was first: Postgres's division_by_zero. */
+export const isOvertaken = (error: unknown): boolean => (error as { code?: string }).code === '22012';
 
-const updateSql = (table: Table, parameter: number) => {
+function insertsOf(table: Table, rows: Written['rows']): RawBuilder<unknown>[] {
+  if (rows.length === 0) return [];
+  const into = sql.table(shapeOf(table).name);
+  const values = JSON.stringify(rows.map(({ row }) => toJson(table, row)));
+  return [
+    sql`insert into ${into} select i.* from jsonb_populate_recordset(null::${into}, ${values}::jsonb) i
+      on conflict do nothing returning id`,
+  ];
+}
+
+/**
+ * Only the columns in which one of the rows has changed are written: a fold keeps the value of every other one. What an
+ * older fold made is written whole.
+ */
+function updatesOf(table: Table, rows: Written['rows']): RawBuilder<unknown>[] {
+  if (rows.length === 0) return [];
   const { name, columns } = shapeOf(table);
-  const set = columns.filter(({ key }) => !key).map(({ column }) => `"${column}" = i."${column}"`);
-  return `update "${name}" t set ${set.join(', ')}
-    from jsonb_array_elements($${parameter}::jsonb) a(j), jsonb_populate_record(null::"${name}", a.j) i
-    where t.workspace_id = i.workspace_id and t.id = i.id and t.version = (a.j->>'expected')::int returning t.id`;
-};
+  const into = sql.table(name);
+  const isRefolded = rows.some(({ row, before }) => row.foldVersion !== before.foldVersion);
+  const changed = columns.filter(
+    ({ property, key }) =>
+      !key && (isRefolded || rows.some(({ row, before }) => differs(row, before, property))),
+  );
+  const set = changed.map(({ column }) => `"${column}" = i."${column}"`).join(', ');
+  const values = rows.map(({ row, before }) => ({
+    ...Object.fromEntries(changed.map(({ property, column }) => [column, valueOf(row, property)])),
+    workspace_id: row.workspaceId,
+    id: row.id,
+    expected: before.version,
+  }));
+  return [
+    sql`update ${into} t set ${sql.raw(set)}
+    from jsonb_array_elements(${JSON.stringify(values)}::jsonb) a(j), jsonb_populate_record(null::${into}, a.j) i
+    where t.workspace_id = i.workspace_id and t.id = i.id and t.version = (a.j->>'expected')::int returning t.id`,
+  ];
+}
+
+const valueOf = (row: Row, property: string) => (row as unknown as Record<string, unknown>)[property];
+
+const differs = (row: Row, before: Row, property: string): boolean =>
+  valueOf(row, property) !== valueOf(before, property);
 
 const eventColumns = [
   ['workspace_id', 'uuid'],
@@ -161,6 +185,8 @@ const eventColumns = [
   ['correlation_id', 'uuid'],
   ['supersedes_id', 'uuid'],
 ] as const;
+const eventNames = sql.raw(eventColumns.map(([name]) => name).join(', '));
+const eventTypes = sql.raw(eventColumns.map(([name, type]) => `${name} ${type}`).join(', '));
 
 const eventJson = (event: Event) => ({
   workspace_id: event.workspaceId,

@@ -1,5 +1,6 @@
 /** What the arguments of lists may be: cursors that somebody has made up, and instants that are none. */
-import { expect, test } from 'vitest';
+import pg from 'pg';
+import { expect, test, vi } from 'vitest';
 import { addPatient, placeCall, setUp, withApp, type Answer, type App } from '../support/program.ts';
 import { created, flu, run } from './campaigns.ts';
 import { scheduled, unlimited } from './tasks.ts';
@@ -132,3 +133,41 @@ test('a text that Postgres cannot hold finds nothing or is refused, and breaks n
         [list, ['INVALID_INPUT']],
       ]).toContainEqual([list, codes(await app.ask(`{ ${list} }`))]);
   }, unlimited));
+
+test('lists within a list take as many statements for thirty patients as for one, and each has its own page', () =>
+  withApp(async (app) => {
+    await setUp(app);
+    for (let index = 0; index < 30; index += 1) {
+      const patientId = await addPatient(app, `+1212555${String(2000 + index)}`);
+      for (const reason of ['One', 'Two', 'Three'])
+        await scheduled(app, {
+          patientId,
+          reason: `${reason} ${index}`,
+          scheduledFor: '2026-03-05T15:00:00Z',
+        });
+    }
+    const statements = vi.spyOn(pg.Client.prototype, 'query');
+    const ask = async (first: number) => {
+      statements.mockClear();
+      const { data } = await app.ask(`{ patients(first: ${first}) { edges { node { phone
+        timeline(first: 2) { edges { node { type patient { phone } } } }
+        tasks(first: 2) { totalCount edges { node { reason } } pageInfo { hasNextPage } }
+        calls(first: 1) { edges { cursor } } } } } }`);
+      return { count: statements.mock.calls.length, people: data.patients.edges };
+    };
+    await ask(1);
+    const [one, all] = [await ask(1), await ask(30)];
+    expect(all.people).toHaveLength(30);
+    statements.mockRestore();
+    expect(all.count).toBeLessThanOrEqual(one.count + 10); // jobs look around meanwhile
+    for (const { node } of all.people) {
+      const index = Number(node.phone.slice(-4)) - 2000;
+      expect(node.tasks).toMatchObject({ totalCount: 3, pageInfo: { hasNextPage: true } });
+      expect(node.tasks.edges.map((edge: { node: { reason: string } }) => edge.node.reason)).toEqual([
+        `Three ${index}`,
+        `Two ${index}`,
+      ]);
+      expect(node.timeline.edges).toHaveLength(2);
+      for (const event of node.timeline.edges) expect(event.node.patient.phone).toBe(node.phone);
+    }
+  }));

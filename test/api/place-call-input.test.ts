@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { sql } from 'kysely';
 import { expect, test } from 'vitest';
+import { tries } from '../support/exhaustive.ts';
 import { addPatient, placeCall, setUp, withApp, type Answer, type App } from '../support/program.ts';
 
 /** Limits far above what is asked for here. */
@@ -416,7 +417,7 @@ test('whatever is sent is taken or refused in the words of the contract, and wha
           expect(message).toMatch(/\S/);
         }
       }),
-      { numRuns: 150, endOnFailure: true },
+      { numRuns: tries(150), endOnFailure: true },
     );
   }, unlimited));
 
@@ -473,6 +474,6 @@ test('whatever keeps the rules is taken, and is read back as it was sent', () =>
           patient: { name: `${person.firstName} ${person.lastName}` },
         });
       }),
-      { numRuns: 40, endOnFailure: true },
+      { numRuns: tries(40), endOnFailure: true },
     );
   }, unlimited));

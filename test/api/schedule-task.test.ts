@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { sql } from 'kysely';
 import { expect, test } from 'vitest';
+import { tries } from '../support/exhaustive.ts';
 import { addPatient, placeCall, setUp, withApp, type Answer, type App } from '../support/program.ts';
 import { schedule, scheduled, unlimited, upsert, type Input } from './tasks.ts';
 
@@ -525,7 +526,7 @@ test('whatever task is asked for is taken or refused in the words of the contrac
           expect(message).toMatch(/\S/);
         }
       }),
-      { numRuns: 150, endOnFailure: true },
+      { numRuns: tries(150), endOnFailure: true },
     );
   }, still));
 
@@ -597,7 +598,7 @@ test('whatever keeps the rules of a task is taken, and is read back as it was se
         const expected = { ...defaults, ...input, ...(window ? { window: { ...window, weekdays } } : {}) };
         expect(data.outboundTask).toEqual(expected);
       }),
-      { numRuns: 40, endOnFailure: true },
+      { numRuns: tries(40), endOnFailure: true },
     );
   }, still));
 

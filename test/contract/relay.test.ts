@@ -1,5 +1,4 @@
-import { chmodSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, realpathSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
@@ -20,6 +19,7 @@ import { openWorld, type Change, type Transaction, type World } from '../../src/
 import { chain } from '../../src/world/log.ts';
 import { withWorld } from '../support/database.ts';
 import { eventually } from '../support/eventually.ts';
+import { quickFolder } from '../support/folder.ts';
 import { openNats, openRelays } from '../support/relay-process.ts';
 import { query } from '../support/services.ts';
 
@@ -188,7 +188,7 @@ async function expectCopied(world: World, url: string): Promise<Held[]> {
 
 /** A Postgres of its own, with a migrated database: one whose backends may be killed. */
 async function withPostgres(work: (databaseUrl: string) => Promise<void>): Promise<void> {
-  const dataDir = mkdtempSync(join(tmpdir(), 'callwell-relay-'));
+  const dataDir = quickFolder('relay');
   chmodSync(dataDir, 0o755);
   const postgres = await startPostgres({ dataDir, log: () => {} });
   try {
@@ -480,7 +480,7 @@ test('a publisher whose tail is old writes nothing, and one that repeats itself 
     try {
       const workspaceId = newId(now);
       await world.change(patients, newId(now), news(6), by(workspaceId));
-      await world.sequence(100);
+      await world.sequence(await world.logEnd(), 100);
       const notices = await world.noticesAfter(0, 100);
       const start = await stream.tail();
       const end = await stream.publish(notices.slice(0, 3), start, 'log');
@@ -496,21 +496,22 @@ test('a publisher whose tail is old writes nothing, and one that repeats itself 
   }));
 
 /** A durable consumer that knows how far it was when it was last woken; `enter` is called in every reaction. */
-function openReader(world: World, stream: Stream, enter: () => Promise<void> | void = () => {}) {
+function openReader(
+  world: World,
+  stream: Stream,
+  { enter = () => {}, type }: { enter?: () => Promise<void> | void; type?: string } = {},
+) {
   const stop = new AbortController();
   const seen = { cursor: 0, wakes: 0 };
-  const reading = stream.consume(
-    'reader',
-    async () => {
-      const [last] = await world.query<{ cursor: number | null }>(
-        sql`select max(global_seq) as cursor from event_log`,
-      );
-      seen.cursor = last?.cursor ?? 0;
-      seen.wakes += 1;
-      await enter();
-    },
-    stop.signal,
-  );
+  const react = async () => {
+    const [last] = await world.query<{ cursor: number | null }>(
+      sql`select max(global_seq) as cursor from event_log`,
+    );
+    seen.cursor = last?.cursor ?? 0;
+    seen.wakes += 1;
+    await enter();
+  };
+  const reading = stream.consume({ name: 'reader', react, ...(type ? { type } : {}) }, stop.signal);
   return {
     seen,
     woken: (cursor: number) =>
@@ -553,12 +554,13 @@ test('a durable consumer is woken once more for what was published while it reac
         const gate = Promise.withResolvers<void>();
         const entered = Promise.withResolvers<void>();
         let reactions = 0;
-        const reader = openReader(world, stream, () => {
+        const enter = () => {
           reactions += 1;
           if (reactions !== 2) return undefined;
           entered.resolve();
           return gate.promise;
-        });
+        };
+        const reader = openReader(world, stream, { enter });
         await eventually(() => reactions > 0);
         await append(world, newId(now));
         await entered.promise;
@@ -568,6 +570,21 @@ test('a durable consumer is woken once more for what was published while it reac
         await reader.woken(last);
         await reader.stop();
       }
+    }),
+  ));
+
+test('a durable consumer of one type is woken by that type alone, also when it was once woken by all', () =>
+  withWorld((world) =>
+    withRelay({ world, url: nats.url }, async (stream) => {
+      const all = openReader(world, stream);
+      await all.woken(await append(world, newId(now)));
+      await all.stop();
+      const one = openReader(world, stream, { type: 'patient.fact_learned' });
+      await eventually(() => one.seen.wakes === 1); // at its start
+      for (let i = 0; i < 5; i += 1) await append(world, newId(now));
+      await one.woken(await append(world, newId(now), 2)); // registered, and a fact
+      expect(one.seen.wakes).toBe(2);
+      await one.stop();
     }),
   ));
 

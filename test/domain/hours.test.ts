@@ -6,6 +6,7 @@ import { hoursRules } from '../../src/domain/hours-rules.ts';
 import { timeDecision, type LocalWindow, type TimeQuestion } from '../../src/domain/hours.ts';
 import { candidateZones } from '../../src/domain/zone.ts';
 import { cases } from './hours-golden.ts';
+import { tries } from '../support/exhaustive.ts';
 
 const ask = (now: string | number, more: Partial<TimeQuestion> = {}) =>
   timeDecision({
@@ -240,7 +241,7 @@ describe('whatever is asked', () => {
         const isAllowed = timeDecision(question).blocks.length === 0;
         expect(isAllowed).toBe(isOpenThroughout(question, question.now.getTime()));
       }),
-      { numRuns: 2_000 },
+      { numRuns: tries(2_000) },
     );
   });
 
@@ -258,7 +259,7 @@ describe('whatever is asked', () => {
           expect(timeDecision({ ...question, states, now: new Date(next - 1000) }).blocks).not.toEqual([]);
         }
       }),
-      { numRuns: 1_000 },
+      { numRuns: tries(1_000) },
     );
   });
 
@@ -277,7 +278,7 @@ describe('whatever is asked', () => {
           }
         },
       ),
-      { numRuns: 500 },
+      { numRuns: tries(500) },
     );
   });
 
@@ -295,7 +296,7 @@ describe('whatever is asked', () => {
         if (less.nextAllowedAt === null) expect(all.nextAllowedAt).toBeNull();
         else if (all.nextAllowedAt) expect(all.nextAllowedAt >= less.nextAllowedAt).toBe(true);
       }),
-      { numRuns: 1_000 },
+      { numRuns: tries(1_000) },
     );
   });
 
@@ -309,7 +310,7 @@ describe('whatever is asked', () => {
         if (blocks.length === 0) expect(isDay).toBe(true);
         else expect(blocks).toEqual(['OUTSIDE_CALLING_HOURS', 'TIME_ZONE_UNKNOWN']);
       }),
-      { numRuns: 1_000 },
+      { numRuns: tries(1_000) },
     );
   });
 });

@@ -20,6 +20,7 @@ import {
   xing,
   type Style,
 } from '../support/mp3.ts';
+import { tries } from '../support/exhaustive.ts';
 
 const mebibyte = 1_048_576;
 const variable = { kilobits: [32, 320, 128, 64, 256] };
@@ -343,7 +344,7 @@ test('n frames last n times the samples of one by the sample rate, whatever they
         });
       },
     ),
-    { numRuns: 200 },
+    { numRuns: tries(200) },
   );
 });
 
@@ -379,7 +380,7 @@ test('garbage is refused in words, and never thrown at', () => {
     fc.property(garbage, (bytes) => {
       expect(measure(bytes)).toEqual({ reason: expect.stringMatching(/^(It|After) .+\.$/) });
     }),
-    { numRuns: 2_000 },
+    { numRuns: tries(2_000) },
   );
 });
 

@@ -32,6 +32,7 @@ import type { Transaction, World } from '../../src/world.ts';
 import { aTuesday } from '../support/clock.ts';
 import { withWorld } from '../support/database.ts';
 import { anyCampaign } from './crowd.ts';
+import { tries } from '../support/exhaustive.ts';
 
 const now = new Date(aTuesday);
 const today = '2026-03-03';
@@ -418,7 +419,7 @@ test(
           );
           expect(await reasonsByPage(world, selection)).toEqual(again);
         }),
-        { numRuns: 150 },
+        { numRuns: tries(150) },
       );
     }),
   60_000,

@@ -1,7 +1,5 @@
 /** What wakes the dispatcher when nothing else does: its timer, and the tick of every replica. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rmSync } from 'node:fs';
 import schedule from 'node-schedule';
 import { afterEach, expect, test, vi } from 'vitest';
 import { openAttempts } from '../../src/attempt.ts';
@@ -18,6 +16,7 @@ import type { World } from '../../src/world.ts';
 import { aTuesday } from '../support/clock.ts';
 import { withDatabaseUrl } from '../support/database.ts';
 import { eventually } from '../support/eventually.ts';
+import { quickFolder } from '../support/folder.ts';
 import { ask, testKey, type LedgerEntry } from '../support/program.ts';
 import { openNats } from '../support/relay-process.ts';
 import { numbers, sidOf, withClinic, type Clinic } from './clinic.ts';
@@ -53,7 +52,7 @@ const deaf = (): Stream => {
     publish: gone,
     renew: gone,
     follow: (_deliver, signal) => never(signal),
-    consume: (_durable, _react, signal) => never(signal),
+    consume: (_reaction, signal) => never(signal),
     connected: () => false,
     close: () => Promise.resolve(),
   };
@@ -151,7 +150,7 @@ test('two replicas whose timers fire at one due instant dispatch each task once,
 test('a task that is scheduled while NATS is stopped is dispatched by the next tick', () =>
   withDatabaseUrl(async (databaseUrl) => {
     const tick = handTicks();
-    const dataDir = mkdtempSync(join(tmpdir(), 'callwell-tick-'));
+    const dataDir = quickFolder('tick');
     const nats = await openNats();
     const config = readConfig({
       PORT: '0',

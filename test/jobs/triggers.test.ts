@@ -191,7 +191,7 @@ test('what makes a task pointless before it is made keeps it from being made', (
     await tell('appointment.booked');
     await tell('appointment.cancelled');
     await tell('appointment.booked'); // it is its own cause, and stands
-    await world.sequence(100);
+    await world.sequence(await world.logEnd(), 100);
     const triggers = triggersOf(clinic);
     const { notices } = await world.noticesOf(triggers.awaitedTypes, 0, 100);
     await triggers.match(notices);

@@ -1,7 +1,5 @@
-/** A month of three campaigns, with pauses, edits, an outage and a carrier that fails: what must hold of all of it. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+/** Half a month of three campaigns, exhaustively a whole one, with pauses, edits, an outage and a carrier that fails: what must hold of all of it. */
+import { rmSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import { sql } from 'kysely';
 import { expect, test } from 'vitest';
@@ -19,6 +17,8 @@ import { startNats } from '../../src/embedded/nats.ts';
 import { startProgram, type Program } from '../../src/program.ts';
 import type { World } from '../../src/world.ts';
 import { withDatabaseUrl } from '../support/database.ts';
+import { exhaustive } from '../support/exhaustive.ts';
+import { quickFolder } from '../support/folder.ts';
 import { ask, testKey, type Answer, type LedgerEntry } from '../support/program.ts';
 
 /** People of an area code and the zones that they may be in, written down by hand. */
@@ -34,9 +34,11 @@ const endings = ['0100', '0101', '0102', '0122', '0115'];
 
 const dayMs = 86_400_000;
 
-/** The month begins in the week before the clocks change, at 6:00 in New York. */
+/** It begins in the week before the clocks change, at 6:00 in New York; after half of it nothing happens that had not happened before. */
 const start = '2026-03-02T11:00:00Z';
-const lastDate = '2026-03-31';
+const [lastDate, end] = exhaustive
+  ? ['2026-03-31', '2026-04-01T11:00:00Z']
+  : ['2026-03-17', '2026-03-18T11:00:00Z'];
 
 /** Attempts at one person in a week. */
 const weekly = 2;
@@ -58,7 +60,7 @@ interface Stage {
 }
 
 async function withStage(work: (stage: Stage) => Promise<void>): Promise<void> {
-  const dataDir = mkdtempSync(join(tmpdir(), 'callwell-month-'));
+  const dataDir = quickFolder('month');
   const nats = await startNats({ dataDir, log: () => {}, path: process.env['PATH'] ?? '' });
   try {
     await withDatabaseUrl(async (databaseUrl) => {
@@ -179,7 +181,7 @@ async function furnish(stage: Stage): Promise<Record<Name, string>> {
   return ids as Record<Name, string>;
 }
 
-/** The month: what is done at which instant. */
+/** What is done at which instant. */
 async function live(stage: Stage, ids: Record<Name, string>): Promise<void> {
   const { advance, outage } = stage;
   const { pause, activate, run, update } = openCampaigns(stage, ids);
@@ -197,18 +199,19 @@ async function live(stage: Stage, ids: Record<Name, string>): Promise<void> {
     ],
     ['2026-03-12T15:15:08Z', () => outage('2026-03-14T17:30:00Z')], // late on the day after the next
     ['2026-03-16T18:00:00Z', () => update('noon', { audience: { tags: ['steady'] } })], // who is left can be called
-    ['2026-03-20T02:00:00Z', () => outage('2026-03-21T02:00:00Z')], // between two runs of each
+    ['2026-03-17T02:00:00Z', () => outage('2026-03-17T09:00:00Z')], // between two runs of each
+    ['2026-03-20T02:00:00Z', () => outage('2026-03-21T02:00:00Z')], // for a day
     ['2026-03-24T17:00:10Z', () => pause('noon')],
     ['2026-03-26T12:00:00Z', () => activate('noon')],
-    [`2026-04-01T11:00:00Z`, () => Promise.resolve()],
   ];
-  for (const [at, act] of story) {
+  for (const [at, act] of story.filter(([instant]) => instant < end)) {
     await advance(at);
     await act();
   }
+  await advance(end);
 }
 
-/** The dates on which each ran or should have: all of the month but those that began while it was held. */
+/** The dates on which each ran or should have: all dates but those that began while it was held. */
 const heldOn: Record<Name, string[]> = {
   morning: [],
   evening: ['2026-03-06', '2026-03-07'],
@@ -309,7 +312,7 @@ async function expectWords(world: World, ids: Record<Name, string>): Promise<voi
 }
 
 test(
-  'in a month of campaigns nobody is called too often, at the wrong hour or twice, and every run is accounted for',
+  'in weeks of campaigns nobody is called too often, at the wrong hour or twice, and every run is accounted for',
   () =>
     withStage(async (stage) => {
       const ids = await furnish(stage);
@@ -317,7 +320,7 @@ test(
       const { world } = stage.program();
       const dials = dialsOf(await stage.ledger());
       expectLawful(dials);
-      expect([...dials.values()].flat().length).toBeGreaterThan(100);
+      expect([...dials.values()].flat().length).toBeGreaterThan(exhaustive ? 100 : 50);
       await expectRuns(world, ids);
       await expectOnce(world);
       await expectWords(world, ids);

@@ -1,15 +1,15 @@
 /** The program as an operator meets it: a process that starts, is asked how it is, is stopped, and is killed. */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createClient } from 'graphql-ws';
 import { expect, test } from 'vitest';
 import WebSocket from 'ws';
 import { thatTuesday } from '../support/clock.ts';
 import { eventually } from '../support/eventually.ts';
+import { quickFolder } from '../support/folder.ts';
 import { ask, isOver, placeCall, testKey, type Answer } from '../support/program.ts';
 
 const main = join(import.meta.dirname, '../../src/main.ts');
@@ -52,7 +52,7 @@ const settings = {
 };
 
 async function withMachine(work: (machine: Machine) => Promise<void>): Promise<void> {
-  const dataDir = mkdtempSync(join(tmpdir(), 'callwell-life-'));
+  const dataDir = quickFolder('life');
   chmodSync(dataDir, 0o755); // run by root, Postgres becomes somebody else
   const children: ChildProcess[] = [];
   const begin = (environment: Record<string, string>) => {

@@ -12,9 +12,10 @@ import { openWorld, type World } from '../../src/world.ts';
 import { openCluster } from '../support/cluster.ts';
 import { withDatabaseUrl } from '../support/database.ts';
 import { eventually } from '../support/eventually.ts';
+import { exhaustive } from '../support/exhaustive.ts';
 
-/** 10,000 take a minute and more of two cores: `BURST_EVENTS=10000` asks for them. */
-const eventCount = Number(process.env['BURST_EVENTS'] ?? 2_000);
+/** Exhaustively ten times as many, over which twice as many workers are killed: a minute and more of two cores. */
+const [eventCount, mostKilled] = exhaustive ? [10_000, 6] : [1_000, 3];
 const triggerCount = 200;
 const typeCount = 10;
 const people = 100;
@@ -174,7 +175,7 @@ test(
         const random = randomOf(7);
         let killed = 0;
         const killing = setInterval(() => {
-          if (killed < 6 && cluster.killOne(random)) killed += 1;
+          if (killed < mostKilled && cluster.killOne(random)) killed += 1;
         }, 500);
         const wanted = expected();
         await eventually(async () => {

@@ -94,7 +94,7 @@ test('however a process dies while it leaves a voicemail, the vendor accepts one
     );
     expect(counts).toEqual({ voicemails: index + 1, keys: index + 1, open: 0 });
   });
-}, 300_000);
+}, 600_000);
 
 /** Right after a kill: the voicemail is sent now, or told as it stands, or nobody knows yet. */
 function expectAnswer(answer: { __typename: string; code?: string }): void {

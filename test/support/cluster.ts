@@ -1,13 +1,13 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { createWriteStream, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { createWriteStream, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { openClock, type RunningClock } from '../../src/clock.ts';
 import { startCarrier, type Carrier } from '../../src/simulator/carrier.ts';
 import type { Random } from '../../chaos/random.ts';
 import { eventually } from './eventually.ts';
+import { quickFolder } from './folder.ts';
 import { openFront, type Treatment } from './front.ts';
 import { testKey } from './program.ts';
 import { openNats } from './relay-process.ts';
@@ -67,7 +67,7 @@ interface Member {
 
 /** Starts a deployment. */
 export async function openCluster(options: ClusterOptions): Promise<Cluster> {
-  const folder = mkdtempSync(join(tmpdir(), 'callwell-cluster-'));
+  const folder = quickFolder('cluster');
   const clock = openClock(options.startAt);
   const nats = await openNats();
   const carrier = await startCarrier({
@@ -98,7 +98,7 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
     DATABASE_URL: options.databaseUrl,
     NATS_URL: nats.url,
     DATA_DIR: folder,
-    NODE_COMPILE_CACHE: join(folder, 'compiled'),
+    NODE_COMPILE_CACHE: join(import.meta.dirname, '../../.cache/compiled'),
     TWILIO_API_URL: toCarrier.url,
     TWILIO_ACCOUNT_SID: account.sid,
     TWILIO_AUTH_TOKEN: account.token,

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 
-/** How often `eventually` looks, in milliseconds. */
-const everyMs = 20;
+/** How long `eventually` waits before it looks again, at first and at most, in milliseconds: looking is work too. */
+const pausesMs = { first: 20, most: 100 };
 
 /**
  * Waits until `probe` answers something other than false, null and undefined, and does not throw; answers that.
@@ -12,6 +12,7 @@ export async function eventually<T>(
   deadlineMs = 5_000,
 ): Promise<NonNullable<T>> {
   const deadline = performance.now() + deadlineMs;
+  let pauseMs = pausesMs.first;
   for (;;) {
     let seen: unknown;
     try {
@@ -25,6 +26,7 @@ export async function eventually<T>(
       const text = seen instanceof Error ? seen.message : JSON.stringify(seen);
       throw new Error(`Not within ${deadlineMs} ms; last seen: ${text}`, { cause: seen });
     }
-    await pause(everyMs);
+    await pause(pauseMs);
+    pauseMs = Math.min(pauseMs * 1.2, pausesMs.most);
   }
 }

@@ -282,7 +282,7 @@ export async function append(
         with ordinality as t(id, entity_id, patient_id, version, type, data, at, place) order by place
       returning workspace_id, position)
     insert into outbox (workspace_id, position) select workspace_id, position from added`);
-  while ((await world.sequence(500)) > 0);
+  while ((await world.sequence(await world.logEnd(), 500)).placed.length > 0);
 }
 
 /** Months around all attempts. */

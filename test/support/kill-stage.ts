@@ -1,15 +1,14 @@
 /** A deployment whose processes are killed at a chosen message. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import pg from 'pg';
 import { startNats } from '../../src/embedded/nats.ts';
 import { thatTuesday } from './clock.ts';
 import { withDatabaseUrl } from './database.ts';
+import { quickFolder } from './folder.ts';
 import { testKey, type LedgerEntry } from './program.ts';
 import { openProxy, type Verdict } from './proxy.ts';
 
@@ -82,7 +81,7 @@ async function freePort(): Promise<number> {
 /** Postgres, nats-server and a simulated carrier that outlive the program, with a fuse in front of the first and the last. */
 export async function withStage(work: (stage: Stage) => Promise<void>): Promise<void> {
   await withDatabaseUrl(async (databaseUrl) => {
-    const dataDir = mkdtempSync(join(tmpdir(), 'callwell-kill-'));
+    const dataDir = quickFolder('kill');
     const closers = [() => Promise.resolve(rmSync(dataDir, { recursive: true }))];
     try {
       await work(await openStage(databaseUrl, dataDir, closers));
@@ -119,7 +118,6 @@ async function openStage(databaseUrl: string, dataDir: string, closers: (() => P
     DATABASE_URL: database.href,
     NATS_URL: nats.url,
     DATA_DIR: dataDir,
-    NODE_COMPILE_CACHE: join(dataDir, 'compiled'),
     TWILIO_API_URL: `http://127.0.0.1:${toCarrier.port}`,
     TWILIO_ACCOUNT_SID: account.sid,
     TWILIO_AUTH_TOKEN: account.token,

@@ -1,6 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rmSync } from 'node:fs';
 import { createClient, type Client } from 'graphql-ws';
 import WebSocket from 'ws';
 import { readConfig } from '../../src/config.ts';
@@ -8,6 +6,7 @@ import { startNats } from '../../src/embedded/nats.ts';
 import { startProgram, type Program } from '../../src/program.ts';
 import { aTuesday } from './clock.ts';
 import { withDatabaseUrl } from './database.ts';
+import { quickFolder } from './folder.ts';
 
 /** A whole program on a database, a nats-server and a simulated carrier of its own, with ways to ask it. */
 export interface App extends Program {
@@ -50,7 +49,7 @@ export async function withApp<T>(
   work: (app: App) => Promise<T>,
   environment: Record<string, string> = {},
 ): Promise<T> {
-  const dataDir = mkdtempSync(join(tmpdir(), 'callwell-app-'));
+  const dataDir = quickFolder('app');
   const nats = await startNats({ dataDir, log: () => {}, path: process.env['PATH'] ?? '' });
   try {
     return await withDatabaseUrl(async (databaseUrl) => {

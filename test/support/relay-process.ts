@@ -5,9 +5,8 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { connect } from '@nats-io/transport-node';
@@ -17,6 +16,7 @@ import { relayEvents } from '../../src/jobs/relay-events.ts';
 import { openStream } from '../../src/stream.ts';
 import { openWorld } from '../../src/world.ts';
 import { eventually } from './eventually.ts';
+import { quickFolder } from './folder.ts';
 
 /** Where a relay reads and where it publishes. */
 export interface RelayOptions {
@@ -99,7 +99,7 @@ export function openRelays(options: RelayOptions) {
 
 /** A nats-server with JetStream that can be killed and comes back on the same port with the same store. */
 export async function openNats() {
-  const folder = mkdtempSync(join(tmpdir(), 'callwell-nats-'));
+  const folder = quickFolder('nats');
   const port = await freePort();
   const config = join(folder, 'nats.conf');
   const url = `nats://127.0.0.1:${port}`;
