@@ -3,8 +3,8 @@
  *
  *   npm run bench:outreach-stats -- [EVENTS]      1,000,000 by default; DATABASE_URL, else a Postgres of its own
  *
- * Calls of one workspace over a year, five events each: three services, 50 campaigns, 200 tags (up to two a call), 20,000
- * patients. The log is written with plain inserts, then read as the program reads it.
+ * Calls of one workspace over a year, two for each task, twelve events together: three services, 50 campaigns, 200 tags (up
+ * to two a call), 20,000 patients. The log is written with plain inserts, then read as the program reads it.
  */
 import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -18,7 +18,7 @@ import { rebuild } from '../src/projection.ts';
 import { openWorld, type World } from '../src/world.ts';
 
 const workspaceId = '00000000-0000-7000-8000-00000000aaaa';
-const callsOf = (events: number) => Math.floor(events / 5);
+const callsOf = (events: number) => Math.floor(events / 6);
 const say = (line: string) => process.stdout.write(`${line}\n`);
 const day = 86_400_000;
 const begin = Date.parse('2025-01-01T00:00:00Z');
@@ -36,22 +36,27 @@ async function write(world: World, from: number, to: number, all: number): Promi
         timestamptz '2025-01-01' + n * ${spread}::float8 * interval '1 second' as at
       from generate_series(${from}::int, ${to}::int) n),
     told as (
-      select call.*, version, case version
+      select call.*, version, case version when 0 then 'outbound.scheduled' when 6 then 'outbound.completed'
         when 1 then 'outbound.initiated' when 2 then 'call.accepted' when 3 then 'call.ringing'
         when 4 then case when abs(h) % 100 < 60 then 'call.answered' else 'call.context_ready' end
         else case when abs(h) % 100 < 60 then 'call.completed' when abs(h) % 100 < 85 then 'call.no_answer'
           when abs(h) % 100 < 95 then 'call.busy' else 'call.failed' end end as type
-      from call, generate_series(1, 5) version),
+      from call, generate_series(0, 6) version
+      where version between 1 and 5 or n % 2 = case version when 0 then 0 else 1 end),
     added as (
       insert into event (workspace_id, id, entity_type, entity_id, version, type, data, data_hash, patient_id, source, actor,
         confidence, effective_at, recorded_at)
-      select ${workspaceId}, ${sql.raw(id(3, 'n::int8 * 8 + version'))}, 'CALL', entity, version, type,
-        case version when 1 then jsonb_build_object('origin', (array['API', 'TASK', 'CAMPAIGN'])[1 + abs(h) % 3],
+      select ${workspaceId}, ${sql.raw(id(3, 'n::int8 * 8 + version'))}, 'CALL',
+        case when version in (0, 6) then ${sql.raw(id(6, 'n / 2'))} else entity end,
+        case version when 0 then 1 when 6 then 2 else version end, type,
+        case when version in (0, 1) then jsonb_build_object(
+          'taskId', ${sql.raw(id(6, 'n / 2'))}, 'channel', 'VOICE', 'scheduledFor', at, 'origin', (array['API', 'TASK', 'CAMPAIGN'])[1 + abs(h) % 3],
           'purpose', (array['BILLING', 'SCHEDULING', 'OTHER'])[1 + abs(h / 7) % 3],
           'campaignId', ${sql.raw(id(4, 'abs(h) % 50'))}, 'serviceId', ${sql.raw(id(5, 'abs(h) % 3'))},
           'tags', jsonb_build_array('tag ' || abs(h) % 200, 'tag ' || abs(h / 13) % 200),
-          'decision', jsonb_build_object('localTime', to_char(at at time zone 'America/New_York', 'YYYY-MM-DD"T"HH24:MI:SS')))
-        when 5 then jsonb_build_object('durationSeconds', 30, 'answeredBy', case when abs(h) % 100 < 45 then 'HUMAN' else 'MACHINE' end)
+          'decision', jsonb_build_object('localTime', to_char(at at time zone 'America/New_York', 'YYYY-MM-DD"T"HH24:MI:SS'),
+            'timeZone', 'America/New_York'))
+        when version = 5 then jsonb_build_object('durationSeconds', 30, 'answeredBy', case when abs(h) % 100 < 45 then 'HUMAN' else 'MACHINE' end)
         else '{}' end,
         '', patient, 'job', 'bench', 1, at + version * interval '5 seconds', at
       from told order by n, version returning position)
@@ -72,11 +77,11 @@ async function measure(world: World, events: number): Promise<void> {
     await write(world, from, Math.min(calls, from + 10_000) - 1, calls);
   await world.query(sql`analyze`);
   const { ms } = await timed(() => rebuild(world, outreach));
-  const [rows] = await world.query<{ attempts: number; counts: number }>(
-    sql`select (select count(*)::int from outreach_attempt) as attempts, (select count(*)::int from outreach_count) as counts`,
+  const [rows] = await world.query<{ attempts: number; tasks: number; counts: number }>(
+    sql`select (select count(*)::int from outreach_attempt) as attempts, (select count(*)::int from outreach_task) as tasks, (select count(*)::int from outreach_count) as counts`,
   );
-  say(`${calls * 5} events read in ${(ms / 1000).toFixed(1)} s, ${Math.round((calls * 5000) / ms)} a second`);
-  say(`${rows!.attempts} attempts, ${rows!.counts} counts`);
+  say(`${calls * 6} events read in ${(ms / 1000).toFixed(1)} s, ${Math.round((calls * 6000) / ms)} a second`);
+  say(`${rows!.attempts} attempts at ${rows!.tasks} tasks, ${rows!.counts} counts`);
   await world.query(sql`analyze`);
   const { statsOf, engagementsOf } = openOutreach({ world });
   const spans = {

@@ -11,8 +11,7 @@ import * as patients from '../src/domain/patient.ts';
 import * as tasks from '../src/domain/task.ts';
 import type { LedgerEntry } from '../src/simulator/ledger.ts';
 import type { World } from '../src/world.ts';
-
-type Reader = Pick<World, 'query'>;
+import { verifyLog } from '../src/world/verify.ts';
 
 /** How many rows are folded anew at once. */
 const batch = 500;
@@ -118,8 +117,8 @@ async function ofEnds(world: World, scheduled: number): Promise<string[]> {
   return [...missing, ...open.map(({ fault }) => fault)];
 }
 
-/** Each entity's events are numbered from 1 without a gap; each event has one place in the log, and it has no holes. */
-export async function ofLog(world: Reader): Promise<string[]> {
+/** Each entity's events are numbered from 1 without a gap; each event has one place in the log, it has no holes, and its hashes fit. */
+export async function ofLog(world: World): Promise<string[]> {
   const found = await world.query<{ fault: string }>(sql`
     select 'the versions of ' || entity_type || ' ' || entity_id || ' have gaps' as fault
       from event group by entity_type, entity_id having count(*) <> max(version) or min(version) <> 1
@@ -130,7 +129,11 @@ export async function ofLog(world: Reader): Promise<string[]> {
     union all select 'event ' || e.id || ' is not in the log'
       from event e left join event_log l on l.position = e.position where l.position is null
     union all select 'the outbox holds position ' || position from outbox`);
-  return found.map(({ fault }) => fault);
+  const { fault } = await verifyLog(world);
+  return [
+    ...found.map(({ fault }) => fault),
+    ...(fault ? [`event ${fault.eventId} at ${fault.cursor}: ${fault.what}`] : []),
+  ];
 }
 
 /** JetStream holds the log: each event once, in order. */

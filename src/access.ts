@@ -1,7 +1,7 @@
 import type { Attempts } from './attempt.ts';
 import type { Context, Loaders } from './context.ts';
 import type { Conversations } from './conversation.ts';
-import { covers, type ApiKey } from './domain/workspace.ts';
+import { covers, type ApiKey, type Scope } from './domain/workspace.ts';
 import { makeLoaders } from './loaders.ts';
 import { openRequestLimits } from './request-limit.ts';
 import { failure } from './schema/builder.ts';
@@ -34,21 +34,35 @@ export function openAccess(shared: Shared) {
 
   /** The context of one request or operation. Throws RATE_LIMITED, and NOT_READY while the program starts. */
   async function contextOf(authorization: string | null): Promise<Context> {
-    const attempts = shared.attempts();
-    const conversations = shared.texts();
-    if (!attempts || !conversations)
-      throw failure('NOT_READY', 'The program is starting. Try again in a second.');
+    opened();
     const key = await keyOf(authorization);
     if (key) await limit(key);
+    return contextWith(key, 'api');
+  }
+
+  function opened() {
+    const attempts = shared.attempts();
+    const conversations = shared.texts();
+    if (attempts && conversations) return { attempts, conversations };
+    throw failure('NOT_READY', 'The program is starting. Try again in a second.');
+  }
+
+  /** The context of our own agent, with a key for this one thing that nobody else has. */
+  function contextOfAgent({ workspaceId, scopes }: { workspaceId: string; scopes: Scope[] }): Context {
+    const createdAt = clock.now();
+    const key = { id: 'agent', name: 'agent', workspaceId, scopes, secretHash: '', createdAt };
+    return contextWith({ ...key, lastUsedAt: null, revokedAt: null }, 'agent');
+  }
+
+  function contextWith(key: ApiKey | null, source: 'api' | 'agent'): Context {
     const workspaceId = key?.workspaceId ?? nowhere;
     let loaders: Loaders | null = null; // who only waits for something needs none
-    const context: Context = {
+    return {
       ...shared,
       key,
       workspaceId,
       publicUrl: shared.publicUrl(),
-      attempts,
-      conversations,
+      ...opened(),
       get loaders() {
         return (loaders ??= makeLoaders(shared, workspaceId));
       },
@@ -61,12 +75,11 @@ export function openAccess(shared: Shared) {
       by: () => ({
         workspaceId,
         actor: key?.id ?? '',
-        source: 'api',
+        source,
         now: clock.now(),
       }),
       can: (scope) => key !== null && covers(key.scopes, scope),
     };
-    return context;
   }
 
   async function limit(key: ApiKey): Promise<void> {
@@ -77,5 +90,9 @@ export function openAccess(shared: Shared) {
     throw failure('RATE_LIMITED', message, { retryAfterSeconds: seconds, http });
   }
 
-  return { contextOf, isKey: async (authorization: string | null) => (await keyOf(authorization)) !== null };
+  return {
+    contextOf,
+    contextOfAgent,
+    isKey: async (authorization: string | null) => (await keyOf(authorization)) !== null,
+  };
 }

@@ -1,4 +1,5 @@
 import pino from 'pino';
+import { correlation } from './scope.ts';
 
 /** What anything may say while it runs: a line, and the error behind it. */
 export type Log = (line: string, error?: unknown) => void;
@@ -14,6 +15,7 @@ export function openLogger(options: { level: string; pretty: boolean }): Log {
   const logger = pino({
     level: options.level,
     base: null,
+    mixin: correlation, // ids only
     ...(options.pretty ? { transport: { target: 'pino-pretty', options: { ignore: 'pid,hostname' } } } : {}),
   });
   return (line, error) => {

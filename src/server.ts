@@ -11,6 +11,7 @@ import { schema } from './resolvers/index.ts';
 import { openDirect, tellExecuted } from './server/direct.ts';
 import { openDocuments, tokenLimit } from './server/documents.ts';
 import { serveRelay, type Admit } from './server/relay.ts';
+import { during, nameOperation } from './server/during.ts';
 import { openDashboard } from './server/dashboard.ts';
 import { serveSockets } from './server/sockets.ts';
 import type { Fetched, Fetching } from './voicemail-audio.ts';
@@ -53,6 +54,8 @@ export interface Inside {
   /** Null when it can serve, else why not. */
   unready(): string | null;
   metrics(): Promise<{ contentType: string; body: string }>;
+  /** Told how long a request of a kind took. */
+  took(kind: string, status: number, seconds: number): void;
   log(line: string, error?: unknown): void;
 }
 
@@ -87,7 +90,8 @@ export async function openServer(
   const server = createServer((request, response) => {
     underWay.add(response);
     response.once('close', () => underWay.delete(response));
-    route(request, response, inside, { graphql, dashboard }).catch((error: unknown) => {
+    const routed = () => route(request, response, inside, { graphql, dashboard });
+    during(request, response, inside, routed).catch((error: unknown) => {
       inside.log('a request failed', error);
       if (!response.headersSent) answer(response, { status: 500 });
     });
@@ -155,7 +159,7 @@ const openYoga = (inside: Inside, mask: (error: unknown) => GraphQLError, maxReq
     maxRequestBodySize,
     maskedErrors: { isDev: false, maskError: mask },
     parserAndValidationCache: true,
-    plugins: [limitTokens, tellExecuted],
+    plugins: [limitTokens, nameOperation, tellExecuted],
   });
 
 /** What has an answer of its own. */

@@ -11,6 +11,7 @@ import {
 import type { Plugin } from 'graphql-yoga';
 import type { Context } from '../context.ts';
 import type { Documents } from './documents.ts';
+import { nameBy } from './during.ts';
 import { masked } from './subscriptions.ts';
 
 /** GraphQL over HTTP, all of it. */
@@ -60,6 +61,7 @@ export function openDirect({ schema, documents, yoga, contextOf, mask, bodyLimit
     const unread = Object.assign(request, { body }); // which Yoga can no longer read from the socket
     if (!contextValue) return void yoga(unread, response, {});
     const { variables: variableValues, operationName } = asked!;
+    nameBy(document, operationName);
     const result = await execute({ schema, document, contextValue, variableValues, operationName });
     if (result.errors) return void yoga(unread, response, executed(contextValue, masked(result, mask)));
     const text = JSON.stringify(result);

@@ -9,6 +9,7 @@ import * as imports from '../domain/import.ts';
 import * as inbound from '../domain/inbound-message.ts';
 import * as outreach from '../domain/outreach.ts';
 import * as outreachCount from '../domain/outreach-count.ts';
+import * as outreachTask from '../domain/outreach-task.ts';
 import * as patients from '../domain/patient.ts';
 import * as tasks from '../domain/task.ts';
 import * as subscriptions from '../domain/subscription.ts';
@@ -54,6 +55,7 @@ export const tables = [
   conversations.messages,
   outreach.attempts,
   outreachCount.counts,
+  outreachTask.tasks,
   inbound.table,
   imports.table,
   voicemailAudio.table,
