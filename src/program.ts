@@ -11,14 +11,13 @@ import { openClock, type RunningClock } from './clock.ts';
 import type { Config } from './config.ts';
 import { openDeliveries } from './delivery.ts';
 import { openConversations, type Conversations } from './conversation.ts';
-import { startNats } from './embedded/nats.ts';
-import { startPostgres } from './embedded/postgres.ts';
 import { openImporter } from './importer.ts';
 import { startJobs } from './jobs/index.ts';
 import { openLive } from './live.ts';
 import type { Log } from './logger.ts';
 import { countRefusals } from './metrics/refusals.ts';
 import { openMetrics, type Metrics } from './metrics.ts';
+import { openServices } from './program/services.ts';
 import { openSimulator, type Simulator } from './program/simulator.ts';
 import { openWatch } from './program/watch.ts';
 import { ensureWorkspace, openWorkspaces } from './provision.ts';
@@ -69,17 +68,17 @@ interface Opening {
   opened(close: () => Promise<void>): void;
 }
 
-/** Opens everything in order, and closes it in reverse. What cannot be opened closes what was. */
-export async function startProgram(config: Config, tell: Log): Promise<Program> {
+/** Opens everything in order, and closes it in reverse. What cannot be opened closes what was. `given`: its clock; left out, one of its own. */
+export async function startProgram(config: Config, tell: Log, given?: RunningClock): Promise<Program> {
   const metrics = openMetrics();
   const log = metrics.counting(tell);
+  const clock = given ?? openClock(config.clockStart, log);
   const closers: (() => Promise<void>)[] = [];
   const stop = async () => {
     for (const close of closers.splice(0).toReversed()) {
       await close().catch((error: unknown) => log('closing failed', error));
     }
   };
-  const clock = openClock(config.clockStart, log);
   try {
     return {
       ...(await open({ config, log, clock, metrics, opened: (close) => void closers.push(close) }, stop)),
@@ -282,29 +281,4 @@ function mailboxOf({ config, clock, core, simulator }: Outside, publicUrl: strin
     : simulator && { apiUrl: `${simulator.url}/voicemail`, key: 'simulated', secret: 'simulated' };
   if (!account) return null;
   return core.dials.mailbox(openMailbox({ ...core, vendor: openDropCowboy(account), clock, publicUrl }));
-}
-
-/** Postgres and NATS: those that are configured, else children of this program, started side by side. */
-async function openServices({
-  config,
-  log,
-  opened,
-}: Opening): Promise<{ databaseUrl: string; natsUrl: string }> {
-  const { dataDir, executablePath: path, natsServerBinary } = config;
-  const binary = natsServerBinary ? { binary: natsServerBinary } : {};
-  const [postgres, nats] = await Promise.allSettled([
-    config.databaseUrl === null
-      ? startPostgres({ dataDir, log })
-      : { url: config.databaseUrl.reveal(), stop: null },
-    config.natsUrl === null
-      ? startNats({ dataDir, log, path, ...binary })
-      : { url: config.natsUrl.reveal(), stop: null },
-  ]);
-  for (const service of [postgres, nats]) {
-    const stop = service.status === 'fulfilled' ? service.value.stop : null;
-    if (stop) opened(stop);
-  }
-  if (postgres.status === 'rejected') throw postgres.reason;
-  if (nats.status === 'rejected') throw nats.reason;
-  return { databaseUrl: postgres.value.url, natsUrl: nats.value.url };
 }
