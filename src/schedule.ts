@@ -16,7 +16,7 @@ import { claimKey, findKey } from './idempotency.ts';
 import { findService } from './provision.ts';
 import { findPatient } from './registry.ts';
 import { openSenders, type Asked, type Senders } from './senders.ts';
-import type { Transaction, World } from './world.ts';
+import type { Change, Transaction, World } from './world.ts';
 
 /** A task that is asked for, checked field by field, before anything named in it is looked up. */
 export interface WantedTask {
@@ -69,6 +69,7 @@ export function openSchedule({ world }: { world: World }) {
     if (earlier) return scheduled(earlier, by);
     const taskId = newId(by.now);
     const intent = await looking;
+    if (wanted.idempotencyKey === null) return added(await world.change(...taskOf(taskId, intent, by)));
     const outcome = await world.transact(async (tx) => {
       const known = await claimKey(tx, { ...keyed, resultId: taskId });
       return known ? { known } : addTask(tx, { taskId, intent, by });
@@ -95,10 +96,24 @@ export function addTask(
   tx: Transaction,
   { taskId, intent, by }: { taskId: string; intent: Wanted; by: By },
 ): Scheduled {
-  const blank = tasks.blank(taskId, by.workspaceId);
-  const { row, events } = tx.decide(tasks, blank, schedule(blank, intent), { ...by, correlationId: taskId });
-  return { task: row, event: events[0]!, replayed: false };
+  const [kind, blank, decide, who] = taskOf(taskId, intent, by);
+  return added(tx.decide(kind, blank, decide(blank), who));
 }
+
+/** What it takes to write a new task. */
+const taskOf = (taskId: string, intent: Wanted, by: By) =>
+  [
+    tasks,
+    tasks.blank(taskId, by.workspaceId),
+    (blank: OutboundTask) => schedule(blank, intent),
+    { ...by, correlationId: taskId },
+  ] as const;
+
+const added = ({ row, events }: Change<OutboundTask>): Scheduled => ({
+  task: row,
+  event: events[0]!,
+  replayed: false,
+});
 
 /** Who speaks, and from which numbers. */
 export interface Outbound {

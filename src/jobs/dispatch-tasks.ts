@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Attempts } from '../attempt.ts';
 import type { RunningClock } from '../clock.ts';
+import type { Event } from '../domain/event.ts';
 import { leadMs } from '../domain/task-progress.ts';
 import type { Counters } from '../metrics/counters.ts';
 import { inScope } from '../scope.ts';
@@ -48,6 +49,7 @@ export function openDispatcher({ world, attempts, stream, clock, log, counters }
   const waiting = new Set<Promise<void>>();
   let running: Promise<number> | null = null;
   let isWanted = false;
+  let isHeard = false;
   const stopping = new AbortController();
   const { signal: stopped } = stopping;
   let idle = 0;
@@ -82,7 +84,9 @@ export function openDispatcher({ world, attempts, stream, clock, log, counters }
 
   /** One claim, if anything is due; else a timer for the next instant at which something will be. */
   async function round(): Promise<number> {
-    const next = await attempts.nextDueAt();
+    const wasHeard = isHeard;
+    isHeard = false;
+    const next = wasHeard ? clock.now() : await attempts.nextDueAt();
     if (!next) return 0;
     const inMs = next.getTime() - clock.now().getTime();
     if (inMs > wakeMs) {
@@ -92,11 +96,12 @@ export function openDispatcher({ world, attempts, stream, clock, log, counters }
     const { dispatched, blocked, againMs } = await attempts.dispatch(later);
     counters?.dispatched(dispatched);
     const done = dispatched.length + blocked;
-    idle = done > 0 ? 0 : idle + 1;
     if (againMs > 0) pauseFor(againMs);
-    else if (done > 0) isWanted = true;
+    else if (done > 0 || wasHeard) isWanted = true;
     // What is due and was not claimed is in somebody else's hands, or has no line: it is asked for less and less often.
-    else arm(Math.max(inMs, Math.min(heldLongestMs, heldMs * 2 ** (idle - 1))));
+    else arm(Math.max(inMs, Math.min(heldLongestMs, heldMs * 2 ** idle)));
+    if (done > 0) idle = 0;
+    else if (!wasHeard) idle += 1;
     return done;
   }
 
@@ -129,9 +134,15 @@ export function openDispatcher({ world, attempts, stream, clock, log, counters }
     if (events.some(({ type }) => wakers.has(type))) void run();
   };
 
+  /** What was written here and is due at once is claimed without asking first what is due next. */
+  const hearHere = (events: readonly Event[]) => {
+    isHeard ||= events.some((event) => isDue(event, clock.now()));
+    hear(events);
+  };
+
   /** Wakes it when something happens, for as long as the process lives: here at once, elsewhere once the stream tells. */
   async function follow(signal: AbortSignal): Promise<void> {
-    signal.addEventListener('abort', world.heed(hear));
+    signal.addEventListener('abort', world.heed(hearHere));
     while (!signal.aborted) {
       try {
         await stream.follow(hear, signal, () => void run());
@@ -152,6 +163,10 @@ export function openDispatcher({ world, attempts, stream, clock, log, counters }
 
   return { run, follow, stop, nextAt: attempts.nextDueAt };
 }
+
+const isDue = ({ type, data }: Event, now: Date): boolean =>
+  type === 'outbound.scheduled' &&
+  Date.parse((data as { scheduledFor: string }).scheduledFor) <= now.getTime();
 
 /** Dispatches tasks. */
 export type Dispatcher = ReturnType<typeof openDispatcher>;

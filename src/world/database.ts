@@ -12,6 +12,8 @@ import type pg from 'pg';
 /** Where statements are run: any connection of the pool, or the one that a transaction has. */
 export interface Database {
   run<R>(statement: RawBuilder<unknown>): Promise<R[]>;
+  /** Runs what waits for nobody's lock: on the pool, those that are asked for at the same moment share a connection. */
+  read<R>(statement: RawBuilder<unknown>): Promise<R[]>;
 }
 
 /** What begins a statement that is prepared. */
@@ -54,8 +56,45 @@ async function run<R>(client: pg.Pool | pg.ClientBase, statement: RawBuilder<unk
   return rows as R[];
 }
 
-/** Runs each statement on whichever connection is free. */
-export const openDatabase = (pool: pg.Pool): Database => ({ run: (statement) => run(pool, statement) });
+/** Reads that were asked for at the same moment, on one connection. */
+interface Together {
+  client: Promise<pg.PoolClient>;
+  /** How many of them are not answered yet. */
+  open: number;
+}
+
+/**
+ * Runs statements on whichever connection is free. Reads that are asked for at the same moment go out together on the same
+ * one: a request that reads five things wakes one server of Postgres, and not five. Whatever may wait for a lock has its own.
+ */
+export function openDatabase(pool: pg.Pool): Database {
+  let current: Together | null = null;
+
+  function join(): Together {
+    if (current) return current;
+    const together = { client: pool.connect(), open: 0 };
+    current = together;
+    process.nextTick(() => {
+      current = null;
+    });
+    return together;
+  }
+
+  return {
+    run: (statement) => run(pool, statement),
+    async read(statement) {
+      const together = join();
+      together.open += 1;
+      const client = await together.client;
+      try {
+        return await run(client, statement);
+      } finally {
+        together.open -= 1;
+        if (together.open === 0) client.release();
+      }
+    },
+  };
+}
 
 /**
  * Runs `work` in a transaction, then `last`, with which its commit goes out: what is asked for at once goes out together,
@@ -69,10 +108,9 @@ export async function inTransaction<T>(
   const client = await pool.connect();
   let isOver = false;
   let broken: Error | undefined;
-  const database: Database = {
-    run: (statement) =>
-      isOver ? Promise.reject(new Error('the transaction is over')) : run(client, statement),
-  };
+  const ask = <R>(statement: RawBuilder<unknown>): Promise<R[]> =>
+    isOver ? Promise.reject(new Error('the transaction is over')) : run<R>(client, statement);
+  const database: Database = { run: ask, read: ask };
   try {
     const [, result] = await Promise.all([client.query('begin'), work(database)]);
     const [, { command }] = await Promise.all([last(database), client.query('commit')]);

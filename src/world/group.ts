@@ -20,7 +20,7 @@ interface Waiting extends Entry {
 const batch = 100;
 
 /** How many statements are under way at once: while they are, others gather for the next. */
-const abreast = 2;
+const abreast = 1;
 
 /**
  * Group commit: what comes while others are written waits for them and is written together, with one statement and one

@@ -17,14 +17,13 @@ export interface Page {
 /** The plain reads: lists, pages, counts; one statement each. */
 export function openReads(database: Database) {
   const query = <T>(statement: RawBuilder<unknown>): Promise<T[]> => database.run<T>(statement);
+  const read = <T>(statement: RawBuilder<unknown>): Promise<T[]> => database.read<T>(prepared(statement));
 
   /** All rows that fit, up to 10,000; for lists that a client pages through there is `page`. */
   async function find<R>(table: Table, where: Where): Promise<R[]> {
     const { name, select } = shapeOf(table);
-    return query<R>(
-      prepared(
-        sql`select ${sql.raw(select)} from ${sql.table(name)} t ${whereSql(table, where)} limit 10000`,
-      ),
+    return read<R>(
+      sql`select ${sql.raw(select)} from ${sql.table(name)} t ${whereSql(table, where)} limit 10000`,
     );
   }
 
@@ -33,10 +32,8 @@ export function openReads(database: Database) {
     const { name, select } = shapeOf(table);
     const where = whereSql(table, wanted.where ?? {});
     const isFiltered = Object.keys(wanted.where ?? {}).length > 0;
-    return query<R>(
-      prepared(sql`select ${sql.raw(select)} from ${sql.table(name)} t ${where}
-        ${sliceSql(table, wanted, isFiltered)}`),
-    );
+    return read<R>(sql`select ${sql.raw(select)} from ${sql.table(name)} t ${where}
+        ${sliceSql(table, wanted, isFiltered)}`);
   }
 
   /** The same page of each of several parents, in their order, with one statement. */
@@ -47,11 +44,11 @@ export function openReads(database: Database) {
     const { name, select } = shapeOf(table);
     const where = whereSql(table, wanted.where ?? {});
     const joint = Object.keys(wanted.where ?? {}).length > 0 ? sql`and` : sql`where`;
-    const rows = await query<R>(
-      prepared(sql`select ${sql.raw(select)} from unnest(${ids}::uuid[]) with ordinality as p(id, ord)
+    const rows = await read<R>(
+      sql`select ${sql.raw(select)} from unnest(${ids}::uuid[]) with ordinality as p(id, ord)
         cross join lateral (select * from ${sql.table(name)} t ${where} ${joint} ${columnOf(table, parent)} = p.id
           ${sliceSql(table, wanted, true)}) t
-        order by p.ord, ${orderSql(table, wanted)}`),
+        order by p.ord, ${orderSql(table, wanted)}`,
     );
     const byParent = Map.groupBy(rows, (row) => (row as Record<string, unknown>)[parent]);
     return ids.map((id) => byParent.get(id) ?? []);
@@ -64,9 +61,9 @@ export function openReads(database: Database) {
   ): Promise<number[]> {
     const { name } = shapeOf(table);
     const key = columnOf(table, parent);
-    const rows = await query<{ id: string; count: number }>(
-      prepared(sql`select ${key} as id, count(*)::int as count from ${sql.table(name)} t
-        ${whereSql(table, { ...where, [parent]: { in: ids } })} group by 1`),
+    const rows = await read<{ id: string; count: number }>(
+      sql`select ${key} as id, count(*)::int as count from ${sql.table(name)} t
+        ${whereSql(table, { ...where, [parent]: { in: ids } })} group by 1`,
     );
     const byParent = new Map(rows.map(({ id, count }) => [id, count]));
     return ids.map((id) => byParent.get(id) ?? 0);
