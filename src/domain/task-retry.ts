@@ -57,7 +57,7 @@ export function afterBlock(
 ): Next | Ending {
   const told = wordsOfBlocks(decision.blocks);
   const isBusy = decision.blocks.some((reason) => busy.has(reason));
-  const from = new Date(circumstances.now.getTime() + (isBusy ? busyMs : 0));
+  const from = new Date(circumstances.now.getTime() + (isBusy ? busyMs[task.channel] : 0));
   return planFrom(task, from, { ...circumstances, told, lastAt: task.lastAttemptAt, mayMove: false });
 }
 
@@ -76,8 +76,8 @@ export function afterHindrance(
 /** Blocks by an attempt that is under way: it is over in minutes. */
 const busy = new Set<ContactBlock>(['ACTIVE_CONTACT', 'OUTCOME_UNCERTAIN']);
 
-/** When a number that is being attempted is asked for again, in milliseconds. */
-const busyMs = 60_000;
+/** When a number that is being attempted is asked for again, in milliseconds: a call is over in minutes, a conversation by text in hours. */
+const busyMs: Record<Channel, number> = { VOICE: 60_000, VOICEMAIL: 60_000, TEXT: 600_000 };
 
 /** What a plan is made from. */
 interface Planning extends Circumstances {
