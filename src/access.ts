@@ -3,7 +3,7 @@ import type { Context, Loaders } from './context.ts';
 import type { Conversations } from './conversation.ts';
 import { covers, type ApiKey } from './domain/workspace.ts';
 import { makeLoaders } from './loaders.ts';
-import { openRequestLimits } from './request-limit.ts';
+import { openRequestLimits, type Standing } from './request-limit.ts';
 import { failure } from './schema/builder.ts';
 
 /** What every context holds, whoever asks. */
@@ -32,14 +32,17 @@ export function openAccess(shared: Shared) {
     return secret ? workspaces.authenticate(secret) : null;
   };
 
-  /** The context of one request or operation. Throws RATE_LIMITED, and NOT_READY while the program starts. */
-  async function contextOf(authorization: string | null): Promise<Context> {
+  /** The context of one request or operation; tells how its key stands. Throws RATE_LIMITED, and NOT_READY while the program starts. */
+  async function contextOf(
+    authorization: string | null,
+    tell: (standing: Standing) => void = () => {},
+  ): Promise<Context> {
     const attempts = shared.attempts();
     const conversations = shared.texts();
     if (!attempts || !conversations)
       throw failure('NOT_READY', 'The program is starting. Try again in a second.');
     const key = await keyOf(authorization);
-    if (key) await limit(key);
+    if (key) await limit(key, tell);
     const workspaceId = key?.workspaceId ?? nowhere;
     let loaders: Loaders | null = null; // who only waits for something needs none
     const context: Context = {
@@ -69,9 +72,11 @@ export function openAccess(shared: Shared) {
     return context;
   }
 
-  async function limit(key: ApiKey): Promise<void> {
-    const seconds = await limits.take(key, clock.now());
-    if (seconds === null) return;
+  async function limit(key: ApiKey, tell: (standing: Standing) => void): Promise<void> {
+    const standing = await limits.take(key, clock.now());
+    tell(standing);
+    if (!standing.isRefused) return;
+    const seconds = standing.resetSeconds;
     const message = `This key has made its ${shared.requestsPerMinute} requests of this minute.`;
     const http = { status: 429, headers: { 'retry-after': String(seconds) } };
     throw failure('RATE_LIMITED', message, { retryAfterSeconds: seconds, http });

@@ -33,6 +33,13 @@ const url = (...protocols: string[]) =>
     message: `expected a URL that starts with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`,
   });
 
+const origins = z
+  .string()
+  .transform((text) => text.split(',').map((origin) => origin.trim()))
+  .refine((list) => list.every((origin) => URL.canParse(origin) && new URL(origin).origin === origin), {
+    message: 'expected origins such as https://app.example.com, with commas between them',
+  });
+
 /** Every setting, by its name in the environment. What each means stands in README.md. */
 const settings = {
   NODE_ENV: z.string().optional(),
@@ -63,6 +70,10 @@ const settings = {
   CARRIER_CPS: positive.optional(),
   SOURCE_NUMBER_CALLS_PER_MINUTE: count.default(10),
   API_KEY_REQUESTS_PER_MINUTE: count.default(1000),
+  API_KEY_SOCKETS: count.default(1000),
+  QUERY_SECONDS: positive.default(10),
+  CORS_ORIGINS: origins.default([]),
+  INTROSPECTION: z.enum(['0', '1']).optional(),
   CLOCK_START: z.iso.datetime({ offset: true }).optional(),
   DEMO: z.enum(['0', '1']).default('1'),
   PRIVATE_WEBHOOKS: z.enum(['0', '1']).default('0'),
@@ -153,6 +164,7 @@ function arrange(s: Settings, environment: Record<string, string | undefined>) {
     agent: agentOf(s),
     sourceNumberCallsPerMinute: s.SOURCE_NUMBER_CALLS_PER_MINUTE,
     apiKeyRequestsPerMinute: s.API_KEY_REQUESTS_PER_MINUTE,
+    api: apiOf(s),
     clockStart: s.CLOCK_START ? new Date(s.CLOCK_START) : null,
     demo: simulation && s.DEMO === '1',
     /** Whether webhooks may be posted to private addresses, and without TLS. */
@@ -160,6 +172,20 @@ function arrange(s: Settings, environment: Record<string, string | undefined>) {
     logLevel: s.LOG_LEVEL,
   });
 }
+
+/** What the API lets clients do. */
+const apiOf = (s: Settings) =>
+  Object.freeze({
+    /** Of one key, on one process. */
+    socketsPerKey: s.API_KEY_SOCKETS,
+    querySeconds: s.QUERY_SECONDS,
+    /** The sites whose pages may ask it. */
+    origins: s.CORS_ORIGINS,
+    /** Whether GraphiQL is served, and the schema told. */
+    introspection: (s.INTROSPECTION ?? (s.NODE_ENV === 'production' ? '0' : '1')) === '1',
+    /** Whether it is reached by TLS. */
+    isSecure: s.PUBLIC_URL?.startsWith('https:') ?? false,
+  });
 
 /** The vendor of ringless voicemail; null: the simulated one, or none beside a real carrier. */
 const vendorOf = (s: Settings) =>

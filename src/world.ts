@@ -14,6 +14,7 @@ import {
   type Table,
 } from './domain/event.ts';
 import { newId } from './clock.ts';
+import { openCanceller } from './world/cancel.ts';
 import { openLog } from './world/log.ts';
 import { getTypeParser, migrate } from './world/connection.ts';
 import { lead } from './world/leader.ts';
@@ -23,7 +24,8 @@ import { openLoads } from './world/load.ts';
 import { openRates, takeTurns, type Taking } from './world/rate.ts';
 import { insertInto, openReads } from './world/read.ts';
 import { tables } from './world/tables.ts';
-import { isOvertaken, shapeOf, whereSql, writeStatement, type Where, type Written } from './world/sql.ts';
+import { isConflict } from './world/conflict.ts';
+import { shapeOf, whereSql, writeStatement, type Where, type Written } from './world/sql.ts';
 
 /** A row with the events that a change added to it. */
 export interface Change<R> {
@@ -62,7 +64,8 @@ export async function openWorld(options: {
     },
   });
   const pool: Pool = await orm.em.getConnection().getNativeClient();
-  const database = openDatabase(pool);
+  const canceller = openCanceller(options.databaseUrl);
+  const database = openDatabase(pool, canceller);
   const reads = openReads(database);
   const log = openLog(database);
   const writeInGroup = openGroup(database);
@@ -151,7 +154,7 @@ export async function openWorld(options: {
       lead(options.databaseUrl, name, signal, work),
     migrate: () => migrate(orm, options.databaseUrl),
     orm,
-    close: () => orm.close(),
+    close: async () => void (await Promise.all([canceller.close(), orm.close()])),
   };
 }
 
@@ -293,8 +296,3 @@ const eventOf = <R extends Row, F extends Fact>(kind: Kind<R, F>, row: R, fact: 
   supersedesId: fact.supersedesId ?? null,
   cursor: null,
 });
-
-/** 40001: serialization failure; 40P01: deadlock; 55P03: a lock took too long; 23505: two were first with a unique value. */
-const isConflict = (error: unknown): boolean =>
-  isOvertaken(error) ||
-  ['40001', '40P01', '55P03', '23505'].includes((error as { code?: string }).code ?? '');

@@ -8,6 +8,7 @@ import type { Context } from '../context.ts';
 import type { Inside } from '../server.ts';
 import type { Documents } from './documents.ts';
 import { masked, openSubscriptions } from './subscriptions.ts';
+import type { TimeLimit } from './time-limit.ts';
 
 /** The largest frame of a client, in bytes. */
 const frameLimit = 65_536;
@@ -35,10 +36,14 @@ export function serveSockets(options: {
   documents: Documents;
   inside: Inside;
   mask: (error: unknown) => GraphQLError;
+  limitTime: TimeLimit;
+  /** How many sockets one key may have here. */
+  socketsPerKey: number;
 }) {
-  const { inside, mask } = options;
+  const { inside, mask, limitTime, socketsPerKey } = options;
   const subscribe = openSubscriptions(mask);
   const keys = new Map<WebSocket, string | null>();
+  const counts = new Map<string | null, number>();
   const sockets = new WebSocketServer({
     noServer: true,
     maxPayload: frameLimit,
@@ -46,14 +51,27 @@ export function serveSockets(options: {
   });
   const cleanUp = useServer<Record<string, unknown>, { authorization?: string | null }>(
     {
-      execute: async (args) => masked(await execute(args), mask),
+      execute: async (args) => masked(await limitTime(args, execute), mask),
       subscribe: (args) => subscribe(args, (args as Operation).question),
       onConnect: ({ connectionParams, extra }) => {
         const authorization = keep(connectionParams, extra);
+        const count = (counts.get(authorization) ?? 0) + 1;
+        if (count > socketsPerKey) {
+          extra.socket.close(4429, 'Too many sockets of this key');
+          return false;
+        }
+        counts.set(authorization, count);
         keys.set(extra.socket, authorization);
         return inside.isKey(authorization); // false: 4403
       },
-      onClose: ({ extra }) => void keys.delete(extra.socket),
+      onClose: ({ extra }) => {
+        const authorization = keys.get(extra.socket);
+        if (authorization === undefined) return;
+        keys.delete(extra.socket);
+        const left = (counts.get(authorization) ?? 1) - 1;
+        if (left > 0) counts.set(authorization, left);
+        else counts.delete(authorization);
+      },
       onSubscribe: async (context, _id, payload) => {
         try {
           if (Object.keys(context.subscriptions).length > operationLimit) {
@@ -85,7 +103,8 @@ export function serveSockets(options: {
 /** Keeps who the client says it is, for the operations of its socket. */
 function keep(parameters: Record<string, unknown> | undefined, extra: Extra): string | null {
   const given = parameters?.['authorization'] ?? parameters?.['Authorization'];
-  extra.authorization = typeof given === 'string' ? given : (extra.request.headers.authorization ?? null);
+  const authorization = typeof given === 'string' ? given : (extra.request.headers.authorization ?? null);
+  extra.authorization = authorization?.replace(/^bearer /i, 'Bearer ') ?? null; // one key is one text
   return extra.authorization;
 }
 

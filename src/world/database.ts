@@ -8,6 +8,8 @@ import {
   type RawBuilder,
 } from 'kysely';
 import type pg from 'pg';
+import { ending } from '../ending.ts';
+import { onConnectionUntil, type Canceller } from './cancel.ts';
 
 /** Where statements are run: any connection of the pool, or the one that a transaction has. */
 export interface Database {
@@ -54,8 +56,15 @@ async function run<R>(client: pg.Pool | pg.ClientBase, statement: RawBuilder<unk
   return rows as R[];
 }
 
-/** Runs each statement on whichever connection is free. */
-export const openDatabase = (pool: pg.Pool): Database => ({ run: (statement) => run(pool, statement) });
+/** Runs each statement on whichever connection is free, and no longer than what it is for goes on. */
+export const openDatabase = (pool: pg.Pool, canceller: Canceller): Database => ({
+  run(statement) {
+    const signal = ending();
+    return signal
+      ? onConnectionUntil({ pool, canceller }, signal, (client) => run(client, statement))
+      : run(pool, statement);
+  },
+});
 
 /**
  * Runs `work` in a transaction, then `last`, with which its commit goes out: what is asked for at once goes out together,

@@ -58,10 +58,10 @@ export async function takeTurns(database: Database, taking: Taking): Promise<Tur
 
 /** Limits that all replicas share. They live in unlogged tables: cheap to write, and empty after a crash of Postgres. */
 export function openRates(database: Database) {
-  /** Counts requests of a key that may come in a minute; answers how many of them its limit still holds. */
+  /** Counts requests of a key that may come in a minute; answers how many that makes in this minute. */
   async function takeRequests(
     key: { workspaceId: string; id: string },
-    { minute, count, limit }: { minute: Date; count: number; limit: number },
+    { minute, count }: { minute: Date; count: number },
   ): Promise<number> {
     const [row] = await database.run<{ used: number }>(
       prepared(sql`
@@ -72,7 +72,7 @@ export function openRates(database: Database) {
           started_at = excluded.started_at
       returning used`),
     );
-    return Math.max(0, Math.min(count, limit - row!.used + count));
+    return row!.used;
   }
 
   /** Begun minutes of a workspace's calls that ended in this calendar month, UTC. No limit is set yet. */
