@@ -3,6 +3,7 @@ import { createClient, type Client } from 'graphql-ws';
 import WebSocket from 'ws';
 import { readConfig } from '../../src/config.ts';
 import { startNats } from '../../src/embedded/nats.ts';
+import type { Log } from '../../src/logger.ts';
 import { startProgram, type Program } from '../../src/program.ts';
 import { aTuesday } from './clock.ts';
 import { withDatabaseUrl } from './database.ts';
@@ -48,6 +49,7 @@ export const isOver = (status: string): boolean =>
 export async function withApp<T>(
   work: (app: App) => Promise<T>,
   environment: Record<string, string> = {},
+  log: Log = () => {},
 ): Promise<T> {
   const dataDir = quickFolder('app');
   const nats = await startNats({ dataDir, log: () => {}, path: process.env['PATH'] ?? '' });
@@ -66,7 +68,7 @@ export async function withApp<T>(
         DATA_DIR: dataDir,
         ...environment,
       });
-      const program = await startProgram(config, () => {});
+      const program = await startProgram(config, log);
       const clients: Client[] = [];
       try {
         return await work(appOf(program, clients));
