@@ -1,6 +1,7 @@
 import type { Attempts } from './attempt.ts';
 import type { Context, Loaders } from './context.ts';
 import type { Conversations } from './conversation.ts';
+import { purposeOf } from './domain/patient-access.ts';
 import { covers, type ApiKey } from './domain/workspace.ts';
 import { makeLoaders } from './loaders.ts';
 import { openRequestLimits, type Standing } from './request-limit.ts';
@@ -9,7 +10,16 @@ import { failure } from './schema/builder.ts';
 /** What every context holds, whoever asks. */
 type Shared = Omit<
   Context,
-  'key' | 'workspaceId' | 'attempts' | 'conversations' | 'publicUrl' | 'loaders' | 'renew' | 'by' | 'can'
+  | 'key'
+  | 'workspaceId'
+  | 'attempts'
+  | 'conversations'
+  | 'publicUrl'
+  | 'loaders'
+  | 'renew'
+  | 'by'
+  | 'can'
+  | 'saw'
 > & {
   /** Null until the program is ready. */
   attempts(): Attempts | null;
@@ -18,6 +28,14 @@ type Shared = Omit<
   /** Of one key. */
   requestsPerMinute: number;
 };
+
+/** What is known of a request beside its key. */
+export interface Asking {
+  /** Why it reads, as it says itself. */
+  purpose: unknown;
+  /** Told how its key stands. */
+  tell?: (standing: Standing) => void;
+}
 
 /** The workspace of who has no key: there is none with this id. */
 const nowhere = '00000000-0000-0000-0000-000000000000';
@@ -33,16 +51,14 @@ export function openAccess(shared: Shared) {
   };
 
   /** The context of one request or operation; tells how its key stands. Throws RATE_LIMITED, and NOT_READY while the program starts. */
-  async function contextOf(
-    authorization: string | null,
-    tell: (standing: Standing) => void = () => {},
-  ): Promise<Context> {
+  async function contextOf(authorization: string | null, { purpose, tell }: Asking): Promise<Context> {
     const attempts = shared.attempts();
     const conversations = shared.texts();
     if (!attempts || !conversations)
       throw failure('NOT_READY', 'The program is starting. Try again in a second.');
     const key = await keyOf(authorization);
     if (key) await limit(key, tell);
+    const why = purposeOf(purpose);
     const workspaceId = key?.workspaceId ?? nowhere;
     let loaders: Loaders | null = null; // who only waits for something needs none
     const context: Context = {
@@ -68,13 +84,16 @@ export function openAccess(shared: Shared) {
         now: clock.now(),
       }),
       can: (scope) => key !== null && covers(key.scopes, scope),
+      saw: (subject, patientId) => {
+        if (key) shared.accesses.note({ workspaceId, patientId, keyId: key.id, subject, purpose: why });
+      },
     };
     return context;
   }
 
-  async function limit(key: ApiKey, tell: (standing: Standing) => void): Promise<void> {
+  async function limit(key: ApiKey, tell: Asking['tell']): Promise<void> {
     const standing = await limits.take(key, clock.now());
-    tell(standing);
+    tell?.(standing);
     if (!standing.isRefused) return;
     const seconds = standing.resetSeconds;
     const message = `This key has made its ${shared.requestsPerMinute} requests of this minute.`;

@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GraphQLError } from 'graphql';
+import type { Asking } from './access.ts';
 import type { Context } from './context.ts';
 import type { Config } from './config.ts';
 import { Refusal } from './domain/refusal.ts';
@@ -41,7 +42,7 @@ const hookLimit = 262_144;
 /** What the server asks the rest of the product. */
 export interface Inside {
   /** The context of one request with this Authorization header. Throws UNAUTHENTICATED or RATE_LIMITED. */
-  contextOf(authorization: string | null, tell?: (standing: Standing) => void): Promise<Context>;
+  contextOf(authorization: string | null, asking: Asking): Promise<Context>;
   isKey(authorization: string | null): Promise<boolean>;
   webhook(incoming: Incoming): Promise<Answered>;
   /** Takes what another system posts to a trigger. */
@@ -89,9 +90,11 @@ export async function openServer(
     if (contentType.startsWith('application/x-www-form-urlencoded')) return answer(response, { status: 415 });
     const { authorization = null } = request.headers;
     // Whatever comes is counted, also what is no GraphQL. Why there is no context is told with the answer.
-    const context = await contextOf(authorization, (standing) => tellStanding(response, standing)).catch(
-      () => null,
-    );
+    const asking = {
+      purpose: request.headers['purpose-of-use'],
+      tell: (standing: Standing) => tellStanding(response, standing),
+    };
+    const context = await contextOf(authorization, asking).catch(() => null);
     // Nobody without a key makes us read 64 MiB.
     const mayUpload = contentType.startsWith('multipart/') && context?.key;
     return mayUpload ? void uploads(request, response, context ?? {}) : direct(request, response, context);

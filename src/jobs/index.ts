@@ -20,6 +20,7 @@ import { nextTimeOut, timeOutTasks } from './time-out-tasks.ts';
 import type { RunningClock } from '../clock.ts';
 import { outreach } from '../outreach.ts';
 import { follow } from '../projection.ts';
+import { watchUsage } from '../usage.ts';
 import type { Deliveries } from '../delivery.ts';
 import type { Schedule } from '../schedule.ts';
 import type { Stream } from '../stream.ts';
@@ -90,6 +91,7 @@ const onTheClock: Record<string, ClockJob> = {
     run: ({ conversations }, now) => conversations.settle(now),
   },
   'sweep-calls': { rule: '* * * * * *', nextAt: nextSweep, run: sweepCalls },
+  'watch-usage': { rule: '*/15 * * * * *', nextAt: () => Promise.resolve(null), run: watchUsage },
   'sweep-voicemails': { rule: '*/5 * * * * *', nextAt: nextVoicemailSweep, run: sweepVoicemails },
 };
 

@@ -7,6 +7,7 @@ import {
 } from '../domain/call.ts';
 import { outcomes, type Turn as TurnRow } from '../domain/call-fact.ts';
 import { insightsOf, type Insights } from '../domain/insight.ts';
+import { readingOf } from './reading.ts';
 import { builder } from './builder.ts';
 import { ContactDecision, Purpose } from './contact.ts';
 import { WorldEvent } from './event.ts';
@@ -61,7 +62,7 @@ export const Call = builder.objectRef<Row>('Call');
 Call.implement({
   description:
     'One dial: QUEUED, RINGING, IN_PROGRESS, then how it ended. A status only rises, and the last one stays.',
-  authScopes: { scope: 'calls:read' },
+  authScopes: readingOf<Row>('calls:read', 'CALL', (call) => call.patientId),
   fields: (t) => ({
     id: t.exposeID('id'),
     sid: t.exposeString('sid', {

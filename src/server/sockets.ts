@@ -78,7 +78,9 @@ export function serveSockets(options: {
             const message = `A socket has at most ${operationLimit} operations at a time.`;
             throw new GraphQLError(message, { extensions: { code: 'TOO_MANY_OPERATIONS' } });
           }
-          const contextValue = await inside.contextOf(context.extra.authorization ?? null);
+          const contextValue = await inside.contextOf(context.extra.authorization ?? null, {
+            purpose: context.connectionParams?.['purposeOfUse'],
+          });
           return operationOf(payload, contextValue, options);
         } catch (error) {
           return [mask(error)]; // thrown, it would close the socket and end all its other operations

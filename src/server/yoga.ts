@@ -6,6 +6,7 @@ import {
   type GraphQLSchema,
 } from 'graphql';
 import { createYoga, type Plugin } from 'graphql-yoga';
+import type { Asking } from '../access.ts';
 import type { Context } from '../context.ts';
 import { tellExecuted } from './direct.ts';
 import { tokenLimit, withoutSuggestions } from './documents.ts';
@@ -14,7 +15,7 @@ import type { TimeLimit } from './time-limit.ts';
 /** What answering needs. */
 interface Answering {
   schema: GraphQLSchema;
-  contextOf(authorization: string | null): Promise<Context>;
+  contextOf(authorization: string | null, asking: Asking): Promise<Context>;
   mask(error: unknown): GraphQLError;
   limitTime: TimeLimit;
   /** Whether clients may ask what can be asked. */
@@ -28,7 +29,9 @@ export const openYoga = ({ schema, contextOf, mask, limitTime, introspection, bo
   createYoga({
     schema,
     context: (initial: { request: Request } | Context) =>
-      'world' in initial ? initial : contextOf(initial.request.headers.get('authorization')),
+      'world' in initial
+        ? initial
+        : contextOf(initial.request.headers.get('authorization'), { purpose: null }),
     graphqlEndpoint: '/graphql',
     landingPage: false,
     logging: false,

@@ -75,15 +75,5 @@ export function openRates(database: Database) {
     return row!.used;
   }
 
-  /** Begun minutes of a workspace's calls that ended in this calendar month, UTC. No limit is set yet. */
-  async function usage(workspaceId: string, now: Date) {
-    const month = now.toISOString().slice(0, 7);
-    const rows = await database.run<{ callMinutes: number }>(sql`
-      select coalesce(sum(ceil(duration_seconds / 60.0)), 0)::int as "callMinutes" from call
-      where workspace_id = ${workspaceId} and ended_at >= ${`${month}-01T00:00:00Z`}::timestamptz
-        and ended_at < ${`${month}-01T00:00:00Z`}::timestamptz + interval '1 month'`);
-    return { month, callMinutes: rows[0]?.callMinutes ?? 0, limitMinutes: null };
-  }
-
-  return { takeTurns: (taking: Taking) => takeTurns(database, taking), takeRequests, usage };
+  return { takeTurns: (taking: Taking) => takeTurns(database, taking), takeRequests };
 }
