@@ -118,7 +118,7 @@ const statements = [
   `create index "call_task" on "call" ("workspace_id", "task_id", "id")`,
   `create index call_campaign on call (workspace_id, campaign_id, id) where campaign_id is not null`,
   `create index call_run on call (workspace_id, campaign_run_id, queued_at) where campaign_run_id is not null`,
-  `create index call_ended on call (workspace_id, ended_at) include (duration_seconds) where duration_seconds > 0`,
+  `create index call_ended on call (workspace_id, ended_at, duration_seconds) where duration_seconds > 0`,
   `create index "call_chain" on "call" ("workspace_id", "chain_id", "id")`,
   `create index "call_status" on "call" ("workspace_id", "status", "id")`,
   `create index "call_source" on "call" ("workspace_id", "phone_from", "queued_at")`,

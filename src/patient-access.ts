@@ -32,7 +32,7 @@ export function openPatientAccess({ world, clock, log }: { world: World; clock: 
     if (known) known.reads += 1;
     else if (waiting.size < waitingLimit) {
       const at = clock.now();
-      waiting.set(name, { ...read, id: newId(at), at, reads: 1 } as PatientAccess);
+      waiting.set(name, { ...read, id: newId(at), at, reads: 1 });
     } else lost += 1;
     timer ??= setTimeout(() => void flush(), gatherMs);
   }

@@ -40,8 +40,8 @@ const counted = (accesses: Access[], name: string) =>
       ({ subject, purpose }) => `${subject} ${purpose}`,
     ),
   ]
-    .map(([what, rows]) => [what, rows.reduce((sum, { reads }) => sum + reads, 0)])
-    .toSorted();
+    .map(([what, rows]): [string, number] => [what, rows.reduce((sum, { reads }) => sum + reads, 0)])
+    .toSorted(([one], [other]) => (one < other ? -1 : 1));
 
 test('every read of a patient is remembered with who, what and why, wherever the patient is shown', () =>
   withApp(async (app) => {

@@ -269,14 +269,6 @@ const asked: [document: string, answer: object][] = [
   [`{ outreachStats(${ever}, groupBy: ORIGIN) { key attempts } }`, { outreachStats: [] }],
   [`{ outreachStats(${ever}, groupBy: CAMPAIGN) { key attempts } }`, { outreachStats: [] }],
   [
-    '{ patients(first: 1) { edges { node { accesses(first: 9) { edges { node { apiKey { name } } } } } } } }',
-    {
-      patients: {
-        edges: [{ node: { accesses: { edges: expect.not.arrayContaining([{ node: { apiKey: null } }]) } } }],
-      },
-    },
-  ],
-  [
     '{ patients { edges { node { engagement { attempts } } } } }',
     { patients: { edges: [{ node: { engagement: { attempts: 0 } } }] } },
   ],

@@ -48,8 +48,10 @@ afterAll(async () => {
 // After each of them the product serves, and whoever listened before still hears.
 afterEach(async () => {
   const began = performance.now();
-  expect((await app.ask('{ workspace { name } }')).data).toEqual({ workspace: { name: 'Default' } });
-  expect(performance.now() - began).toBeLessThan(1_000);
+  const served = await app.ask('{ workspace { name } }');
+  const took = performance.now() - began;
+  if (served.data?.workspace.name !== 'Default' || took > 1_000)
+    throw new Error(`after ${took} ms others were answered ${JSON.stringify(served)}`);
   const { data } = await app.ask(
     `mutation ($id: ID!) { recordEvent(input: { patientId: $id, type: "ext.beat", data: {}, sourceSystem: "x" }) { ... on RecordEventPayload { event { id } } } }`,
     { id: patientId },

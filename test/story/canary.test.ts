@@ -67,11 +67,13 @@ async function leaving(
   const listener = await connect({ servers: nats.url });
   void (async () => {
     for await (const message of listener.subscribe('>'))
-      left.nats.push(`${message.subject} ${String(message.headers)} ${message.string()}`);
+      left.nats.push(
+        `${message.subject} ${JSON.stringify([...(message.headers ?? [])])} ${message.string()}`,
+      );
   })();
   const http = (message: unknown) => {
     const { request } = message as { request: ClientRequest };
-    left.urls.push(`${request.method} ${request.getHeader('host')}${request.path}`);
+    left.urls.push(`${request.method} ${String(request.getHeader('host'))}${request.path}`);
   };
   const undici = (message: unknown) => {
     const { request } = message as { request: { method: string; origin: string; path: string } };
