@@ -13,7 +13,7 @@ import { addCampaign, crowd } from '../test/jobs/crowd.ts';
 
 /**
  * Memory of one process that runs a campaign of 50,000 members from selection to the last call, with a carrier that
- * remembers nothing: `npm run bench:campaign-memory`. Exits with 1 when the heap grows with the members who are done: when
+ * remembers nothing: `npm run bench -- campaign-memory`. Exits with 1 when the heap grows with the members who are done: when
  * the median of the last third is more than 1.2 times the middle third's. Its figures are of this machine.
  */
 const most = 1.2;

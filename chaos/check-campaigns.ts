@@ -28,7 +28,7 @@ export async function violationsOfCampaigns(world: World, dials: readonly Dial[]
 }
 
 /** For one campaign and date the carrier began one dial to each patient at the most, and one task attempted it. */
-async function ofContacts(world: World, dials: readonly Dial[]): Promise<string[]> {
+export async function ofContacts(world: World, dials: readonly Dial[]): Promise<string[]> {
   const calls = await world.query<{ id: string; key: string }>(sql`
     select c.id, c.campaign_id || ' on ' || r.date || ' at patient ' || c.patient_id as key
     from call c join campaign_run r on r.id = c.campaign_run_id`);
@@ -46,7 +46,7 @@ async function ofContacts(world: World, dials: readonly Dial[]): Promise<string[
 }
 
 /** Each member is one person's on a date, with one task at the most; each task of a campaign is one member's. */
-async function ofMembers(world: World): Promise<string[]> {
+export async function ofMembers(world: World): Promise<string[]> {
   const found = await world.query<{ fault: string }>(sql`
     select 'run ' || r.id || ' has ' || count(m.run_id) || ' members of ' || r.eligible as fault
       from campaign_run r left join campaign_member m on m.run_id = r.id and m.reason is null
@@ -93,7 +93,7 @@ function countedAs({ status, attempts, outcome }: Fate, isOver: boolean): keyof 
 }
 
 /** What a run shows is what its members tell one by one, and they are as many as were eligible. */
-async function ofCounts(world: World, all: readonly CampaignRun[]): Promise<string[]> {
+export async function ofCounts(world: World, all: readonly CampaignRun[]): Promise<string[]> {
   const fates = await world.query<Fate>(sql`
     select m.run_id as "runId", t.status, coalesce(t.attempts, 0) as attempts, t.last_outcome as outcome
     from campaign_member m left join outbound_task t on t.id = m.task_id where m.reason is null`);

@@ -11,6 +11,7 @@ import * as patients from '../src/domain/patient.ts';
 import * as tasks from '../src/domain/task.ts';
 import type { LedgerEntry } from '../src/simulator/ledger.ts';
 import type { World } from '../src/world.ts';
+import { verifyLog } from '../src/world/verify.ts';
 
 /** How many rows are folded anew at once. */
 const batch = 500;
@@ -116,8 +117,8 @@ async function ofEnds(world: World, scheduled: number): Promise<string[]> {
   return [...missing, ...open.map(({ fault }) => fault)];
 }
 
-/** Each entity's events are numbered from 1 without a gap; each event has one place in the log, and it has no holes. */
-async function ofLog(world: World): Promise<string[]> {
+/** Each entity's events are numbered from 1 without a gap; each event has one place in the log, it has no holes, and its hashes fit. */
+export async function ofLog(world: World): Promise<string[]> {
   const found = await world.query<{ fault: string }>(sql`
     select 'the versions of ' || entity_type || ' ' || entity_id || ' have gaps' as fault
       from event group by entity_type, entity_id having count(*) <> max(version) or min(version) <> 1
@@ -128,7 +129,11 @@ async function ofLog(world: World): Promise<string[]> {
     union all select 'event ' || e.id || ' is not in the log'
       from event e left join event_log l on l.position = e.position where l.position is null
     union all select 'the outbox holds position ' || position from outbox`);
-  return found.map(({ fault }) => fault);
+  const { fault } = await verifyLog(world);
+  return [
+    ...found.map(({ fault }) => fault),
+    ...(fault ? [`event ${fault.eventId} at ${fault.cursor}: ${fault.what}`] : []),
+  ];
 }
 
 /** JetStream holds the log: each event once, in order. */
@@ -143,7 +148,7 @@ async function ofStream(world: World, natsUrl: string): Promise<string[]> {
 }
 
 /** The ids of the events in the stream, in its order. */
-async function idsIn(natsUrl: string): Promise<string[]> {
+export async function idsIn(natsUrl: string): Promise<string[]> {
   const connection = await connect({ servers: natsUrl });
   try {
     const { state } = await (await jetstreamManager(connection)).streams.info('world');
@@ -172,11 +177,24 @@ async function ofFolds<R extends Row, F extends Fact>(world: World, kind: Kind<R
     if (!last) return faults;
     after = [last.workspaceId, last.id];
     const events = await world.eventsOf(last.workspaceId, { entityIds: rows.map(({ id }) => id) });
-    const byRow = Map.groupBy(events, ({ entityId }) => entityId);
-    for (const row of rows) {
-      const folded = foldOf(kind, row.id, row.workspaceId, (byRow.get(row.id) ?? []) as Event<F>[]);
-      if (!isDeepStrictEqual(row, folded))
-        faults.push(`${kind.entityType} ${row.id} is not the fold of its events`);
-    }
+    faults.push(...ofRows(kind, rows, events));
   }
+}
+
+/** These rows are the folds of these events. */
+export function ofRows<R extends Row, F extends Fact>(
+  kind: Kind<R, F>,
+  rows: readonly R[],
+  events: readonly Event[],
+): string[] {
+  const byRow = Map.groupBy(events, ({ entityId }) => entityId);
+  return rows
+    .filter(
+      (row) =>
+        !isDeepStrictEqual(
+          row,
+          foldOf(kind, row.id, row.workspaceId, (byRow.get(row.id) ?? []) as Event<F>[]),
+        ),
+    )
+    .map(({ id }) => `${kind.entityType} ${id} is not the fold of its events`);
 }

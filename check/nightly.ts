@@ -21,7 +21,12 @@ const stories: Step[] = globSync('test/**/*.test.ts', { cwd: root })
   .toSorted()
   .map((file) => ({ name: file, args: ['node_modules/vitest/vitest.mjs', 'run', file] }));
 
-const steps: Step[] = [...stories, { name: 'chaos', args: ['chaos/main.ts'] }];
+const steps: Step[] = [
+  ...stories,
+  { name: 'chaos', args: ['chaos/main.ts'] },
+  { name: 'simulate', args: ['simulate/main.ts', '--seeds', '1..1000', '--days', '3', '--lanes', '3'] },
+  { name: 'mutate', args: ['mutate/main.ts'] },
+];
 
 const say = (line: string) => void process.stdout.write(`${line}\n`);
 

@@ -219,6 +219,10 @@ async function pictures(url: string, ids: Record<string, string>): Promise<void>
       await sleep(1_200); // what is asked for after the view, and a chart's first drawing
       await picture(page, `${name}-${theme}`);
     }
+    await page.goto(`${url}/triggers`);
+    await page.getByRole('button', { name: 'New trigger' }).click();
+    await page.locator('[data-times="5"]').waitFor();
+    await picture(page, `form-${theme}`);
     await page.setViewportSize({ width: 390, height: 844 });
     await page.goto(url);
     await sleep(1_200);

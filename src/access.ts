@@ -2,7 +2,7 @@ import type { Attempts } from './attempt.ts';
 import type { Context, Loaders } from './context.ts';
 import type { Conversations } from './conversation.ts';
 import { purposeOf } from './domain/patient-access.ts';
-import { covers, type ApiKey } from './domain/workspace.ts';
+import { covers, type ApiKey, type Scope } from './domain/workspace.ts';
 import { makeLoaders } from './loaders.ts';
 import { openRequestLimits, type Standing } from './request-limit.ts';
 import { failure } from './schema/builder.ts';
@@ -52,22 +52,35 @@ export function openAccess(shared: Shared) {
 
   /** The context of one request or operation; tells how its key stands. Throws RATE_LIMITED, and NOT_READY while the program starts. */
   async function contextOf(authorization: string | null, { purpose, tell }: Asking): Promise<Context> {
-    const attempts = shared.attempts();
-    const conversations = shared.texts();
-    if (!attempts || !conversations)
-      throw failure('NOT_READY', 'The program is starting. Try again in a second.');
+    opened();
     const key = await keyOf(authorization);
     if (key) await limit(key, tell);
-    const why = purposeOf(purpose);
+    return contextWith(key, 'api', purposeOf(purpose));
+  }
+
+  function opened() {
+    const attempts = shared.attempts();
+    const conversations = shared.texts();
+    if (attempts && conversations) return { attempts, conversations };
+    throw failure('NOT_READY', 'The program is starting. Try again in a second.');
+  }
+
+  /** The context of our own agent, with a key for this one thing that nobody else has. */
+  function contextOfAgent({ workspaceId, scopes }: { workspaceId: string; scopes: Scope[] }): Context {
+    const createdAt = clock.now();
+    const key = { id: 'agent', name: 'agent', workspaceId, scopes, secretHash: '', createdAt };
+    return contextWith({ ...key, lastUsedAt: null, revokedAt: null }, 'agent', null);
+  }
+
+  function contextWith(key: ApiKey | null, source: 'api' | 'agent', purpose: string | null): Context {
     const workspaceId = key?.workspaceId ?? nowhere;
     let loaders: Loaders | null = null; // who only waits for something needs none
-    const context: Context = {
+    return {
       ...shared,
       key,
       workspaceId,
       publicUrl: shared.publicUrl(),
-      attempts,
-      conversations,
+      ...opened(),
       get loaders() {
         return (loaders ??= makeLoaders(shared, workspaceId));
       },
@@ -80,15 +93,14 @@ export function openAccess(shared: Shared) {
       by: () => ({
         workspaceId,
         actor: key?.id ?? '',
-        source: 'api',
+        source,
         now: clock.now(),
       }),
       can: (scope) => key !== null && covers(key.scopes, scope),
       saw: (subject, patientId) => {
-        if (key) shared.accesses.note({ workspaceId, patientId, keyId: key.id, subject, purpose: why });
+        if (key) shared.accesses.note({ workspaceId, patientId, actor: key.id, subject, purpose });
       },
     };
-    return context;
   }
 
   async function limit(key: ApiKey, tell: Asking['tell']): Promise<void> {
@@ -101,5 +113,9 @@ export function openAccess(shared: Shared) {
     throw failure('RATE_LIMITED', message, { retryAfterSeconds: seconds, http });
   }
 
-  return { contextOf, isKey: async (authorization: string | null) => (await keyOf(authorization)) !== null };
+  return {
+    contextOf,
+    contextOfAgent,
+    isKey: async (authorization: string | null) => (await keyOf(authorization)) !== null,
+  };
 }

@@ -3,9 +3,12 @@ import { materialOf, partiesOf } from './agent/material.ts';
 import type { Mind } from './agent/mind.ts';
 import type { Passing } from './agent/pass.ts';
 import { readFrame, type ToRelay } from './agent/relay.ts';
+import { refuseRecording } from './agent/recording.ts';
 import { byAgent, noConduct, openReports, unresolved } from './agent/report.ts';
 import { Conversation } from './agent/session.ts';
 import { replyTo } from './agent/text.ts';
+import { openHands, type Grant } from './agent/tools.ts';
+import type { RecordingCarrier } from './carrier/recording.ts';
 import type { RunningClock } from './clock.ts';
 import { assemble, briefFor, localTime } from './domain/agent-context.ts';
 import type { Brief } from './domain/agent-dialogue.ts';
@@ -15,15 +18,19 @@ import type { Turn } from './domain/call-fact.ts';
 import type { Conversation as TextConversation } from './domain/conversation.ts';
 import { prepare as prepareCall } from './domain/call-progress.ts';
 import type { Outcomes } from './outcome.ts';
+import type { Verbs } from './verbs.ts';
 import type { World } from './world.ts';
 
 /** What the agent works with. */
 interface Tools {
   world: World;
+  carrier: Pick<RecordingCarrier, 'stopRecording'>;
   clock: RunningClock;
   outcomes: Outcomes;
   /** Who thinks freely; null: the scripted agent speaks alone. */
   mind: Mind | null;
+  /** The API's verbs, for what it does besides speaking. */
+  verbs: Verbs;
   /** How many times faster than life the people are: 1 with a real carrier. */
   pace: number;
   log(line: string, error?: unknown): void;
@@ -136,6 +143,10 @@ export function openAgent(tools: Tools) {
       pace: tools.pace,
       send,
       log,
+      stopRecording: () =>
+        refuseRecording(tools, call).catch((error: unknown) =>
+          log(`the recording of call ${call.id} could not be stopped; it is deleted after the call`, error),
+        ),
       conclude: (conclusion, transcript, conduct) => report(call, { conclusion, transcript, conduct }),
     });
     const closed = Promise.withResolvers<void>();
@@ -159,10 +170,11 @@ export function openAgent(tools: Tools) {
   }
 
   function mindFor({ call, context }: Admission) {
-    const { mind } = tools;
+    const { mind, verbs } = tools;
     if (!mind) return null;
+    const hands = openHands({ verbs, clock }, 'voice', grantOf(call));
     return (turns: Turn[], signal: AbortSignal) =>
-      mind({ context, turns, localTime: localTime(call, clock.now()) }, signal);
+      mind({ context, turns, localTime: localTime(call, clock.now()), hands }, signal);
   }
 
   /**
@@ -216,9 +228,16 @@ export function openAgent(tools: Tools) {
     dropped,
     close,
     /** What it answers to the newest text of a conversation; null: nothing. */
-    replyTo: (conversation: TextConversation) => replyTo(world, conversation, clock.now()),
+    replyTo: (conversation: TextConversation) => replyTo(tools, conversation, clock.now()),
   };
 }
+
+const grantOf = ({ phoneTo, goal, serviceId, ...call }: Call): Grant => ({
+  ...call,
+  phone: phoneTo,
+  goal: goal ?? null,
+  serviceId: serviceId ?? null,
+});
 
 /** Who speaks on our calls. */
 export type Agent = ReturnType<typeof openAgent>;

@@ -198,7 +198,7 @@ export function openAttempts(tools: Tools) {
 
   const pace = () => ({
     account: carrier.accountSid,
-    callsPerSecond: tools.callsPerSecond,
+    callsPerSecond: calls.startsPerSecond(tools.callsPerSecond),
     shiftMs: clock.shiftMs(),
   });
 

@@ -3,6 +3,7 @@ import twilio from 'twilio';
 import { maxSeconds, ringSeconds } from './domain/call.ts';
 import { withinSecond, type Answer, type Heard } from './domain/call-progress.ts';
 import { answerOf, codeOf, isUnknown, notBegun, refusalOf } from './carrier/failure.ts';
+import { openRecordings, type RecordingCarrier } from './carrier/recording.ts';
 import { openTexts, type TextCarrier } from './carrier/text.ts';
 import type { Config } from './config.ts';
 
@@ -84,15 +85,17 @@ export function openCarrier(options: {
     }
   }
 
-  /** Lets an answered call say this from now on, then end; one that is over stays so. Refuses as hangUp does. */
-  async function leave(sid: string, message: string): Promise<void> {
+  /** Lets an answered call say this from now on, then end. False: it was over already. Refuses as hangUp does. */
+  async function leave(sid: string, message: string): Promise<boolean> {
     const response = new twilio.twiml.VoiceResponse();
     response.say(message);
     response.hangup();
     try {
       await client.calls(sid).update({ twiml: response.toString() });
+      return true;
     } catch (error) {
-      if (codeOf(error) !== '21220') throw refusalOf(error);
+      if (codeOf(error) === '21220') return false;
+      throw refusalOf(error);
     }
   }
 
@@ -118,6 +121,7 @@ export function openCarrier(options: {
 
   return {
     ...openTexts(client, { publicUrl, everyRetry }),
+    ...openRecordings(client),
     dial,
     hangUp,
     leave,
@@ -149,10 +153,10 @@ export function openCarrier(options: {
 }
 
 /** The carrier, as far as calls are concerned. */
-export type Carrier = Omit<ReturnType<typeof openCarrier>, keyof TextCarrier>;
+export type Carrier = Omit<ReturnType<typeof openCarrier>, keyof TextCarrier | keyof RecordingCarrier>;
 
 /** Twilio's connection overrides: up to five retries on any failure; by default a callback that we answer with 500 is lost. */
-const everyRetry = '#rc=5&rp=all';
+export const everyRetry = '#rc=5&rp=all';
 
 interface Resource {
   sid: string;

@@ -53,11 +53,23 @@ type ClockLog = (line: string, error?: unknown) => void;
 export function openClock(startAt: Date | null = null, log: ClockLog = () => {}): RunningClock {
   const time = new Time();
   if (startAt) time.runFrom(startAt.getTime());
-  const work = new Work();
+  return clockOn(time, log);
+}
+
+/** A clock that stands still but while it is moved: nothing on it happens by itself. `patienceMs`: how long it waits until an instant settles. */
+export const openStandingClock = (
+  startAt: Date,
+  patienceMs: number,
+  log: ClockLog = () => {},
+): RunningClock => clockOn(new StandingTime(startAt.getTime()), log, patienceMs);
+
+function clockOn(time: Time, log: ClockLog, patienceMs = settleMs): RunningClock {
+  const work = new Work(patienceMs);
   const followers = new Set<Follower>();
   const run = (task: Timer['task']) =>
     void work.count((async () => task())().catch((error: unknown) => log('a timer failed', error)));
   const timers = new Timers(time, run);
+  if (time.stands()) timers.disarm();
   let lastMove: Promise<void> = Promise.resolve();
   return {
     now: () => at(time.read()),
@@ -106,7 +118,7 @@ async function move({ time, timers, work, followers, log }: Parts, to: number): 
     if (!(await work.settled(followers, true))) log('the clock has moved, though not all has settled');
   } finally {
     time.runFrom(time.read());
-    timers.arm();
+    if (!time.stands()) timers.arm();
   }
 }
 
@@ -136,6 +148,18 @@ class Time {
   runFrom(milliseconds: number): void {
     this.#offset = milliseconds - Date.now();
     this.#standsAt = null;
+  }
+}
+
+/** What a clock says that never runs by itself. */
+class StandingTime extends Time {
+  constructor(milliseconds: number) {
+    super();
+    this.standAt(milliseconds);
+  }
+
+  override runFrom(milliseconds: number): void {
+    this.standAt(milliseconds);
   }
 }
 
@@ -217,8 +241,13 @@ class Timers {
 /** What is under way. */
 class Work {
   #underWay = 0;
+  readonly #patienceMs: number;
   /** How much has been begun so far: tells whether anything came in between. */
   #begun = 0;
+
+  constructor(patienceMs: number) {
+    this.#patienceMs = patienceMs;
+  }
 
   async count<T>(work: Promise<T>): Promise<T> {
     this.#underWay += 1;
@@ -232,7 +261,7 @@ class Work {
 
   /** Waits until nothing is under way and every follower says so; false where that takes too long. */
   async settled(followers: Iterable<Follower>, atEnd: boolean): Promise<boolean> {
-    const deadline = performance.now() + settleMs;
+    const deadline = performance.now() + this.#patienceMs;
     while (!(await this.#isQuiet(followers, atEnd))) {
       if (performance.now() > deadline) return false;
       await sleep(1);

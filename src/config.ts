@@ -1,27 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { Secret } from './config/secret.ts';
 import { distance } from './domain/nearest.ts';
-
-/** A value that must not be printed: every way of turning it into text says [redacted]. */
-class Secret {
-  readonly #value: string;
-  constructor(value: string) {
-    this.#value = value;
-  }
-  /** The value itself, for the one place that needs it. */
-  reveal(): string {
-    return this.#value;
-  }
-  toString(): string {
-    return '[redacted]';
-  }
-  toJSON(): string {
-    return '[redacted]';
-  }
-  [Symbol.for('nodejs.util.inspect.custom')](): string {
-    return '[redacted]';
-  }
-}
 
 const port = z.coerce.number().int().min(0).max(65_535);
 const positive = z.coerce.number().positive();
@@ -48,6 +28,10 @@ const settings = {
   PUBLIC_URL: url('http:', 'https:').optional(),
   DATABASE_URL: url('postgres:', 'postgresql:').transform(toSecret).optional(),
   NATS_URL: url('nats:', 'tls:').transform(toSecret).optional(),
+  NATS_REPLICAS: z.coerce
+    .number()
+    .pipe(z.literal([1, 3, 5]))
+    .default(1),
   NATS_SERVER_BIN: z.string().min(1).optional(),
   DATA_DIR: z.string().min(1).default('.data'),
   ADMIN_API_KEY: z.string().min(16, 'expected at least 16 characters').transform(toSecret).optional(),
@@ -77,6 +61,8 @@ const settings = {
   CLOCK_START: z.iso.datetime({ offset: true }).optional(),
   DEMO: z.enum(['0', '1']).default('1'),
   PRIVATE_WEBHOOKS: z.enum(['0', '1']).default('0'),
+  OTEL_EXPORTER_OTLP_ENDPOINT: url('http:', 'https:').optional(),
+  OTEL_TRACES_SAMPLER_ARG: z.coerce.number().min(0).max(1).default(1),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
 };
 const schema = z.object(settings);
@@ -132,8 +118,7 @@ function arrange(s: Settings, environment: Record<string, string | undefined>) {
   const simulation = simulatedCarrier || s.TWILIO_API_URL !== undefined;
   return Object.freeze({
     production: s.NODE_ENV === 'production',
-    /** True when the carrier is not Twilio's own API. */
-    simulation,
+    simulation, // the carrier is not Twilio's own API
     role: s.ROLE,
     port: s.PORT,
     host: s.HOST,
@@ -141,6 +126,7 @@ function arrange(s: Settings, environment: Record<string, string | undefined>) {
     publicUrl: s.PUBLIC_URL?.replace(/\/$/, '') ?? null,
     databaseUrl: s.DATABASE_URL ?? null,
     natsUrl: s.NATS_URL ?? null,
+    natsReplicas: s.NATS_REPLICAS, // of the stream, in a cluster
     natsServerBinary: s.NATS_SERVER_BIN ?? null,
     executablePath: environment['PATH'] ?? '',
     dataDir: s.DATA_DIR,
@@ -155,11 +141,7 @@ function arrange(s: Settings, environment: Record<string, string | undefined>) {
       pace: simulation ? s.SIM_PACE : 1,
     }),
     voicemail: vendorOf(s),
-    simulator: Object.freeze({
-      port: s.SIM_PORT ?? (s.PORT === 0 ? 0 : s.PORT + 1),
-      pace: s.SIM_PACE,
-      callsPerSecond: s.SIM_CPS,
-    }),
+    simulator: simulatorOf(s),
     /** Who thinks freely for the agent; null: the scripted one speaks alone. */
     agent: agentOf(s),
     sourceNumberCallsPerMinute: s.SOURCE_NUMBER_CALLS_PER_MINUTE,
@@ -167,8 +149,8 @@ function arrange(s: Settings, environment: Record<string, string | undefined>) {
     api: apiOf(s),
     clockStart: s.CLOCK_START ? new Date(s.CLOCK_START) : null,
     demo: simulation && s.DEMO === '1',
-    /** Whether webhooks may be posted to private addresses, and without TLS. */
-    privateWebhooks: simulation && s.PRIVATE_WEBHOOKS === '1',
+    privateWebhooks: simulation && s.PRIVATE_WEBHOOKS === '1', // to private addresses, and without TLS
+    tracing: tracingOf(s),
     logLevel: s.LOG_LEVEL,
   });
 }
@@ -205,6 +187,24 @@ const agentOf = (s: Settings) =>
         url: s.AGENT_URL,
         apiKey: s.AGENT_API_KEY ?? null,
         model: s.AGENT_MODEL ?? 'default',
+      });
+
+/** The simulated carrier, where there is one. */
+const simulatorOf = (s: Settings) =>
+  Object.freeze({
+    port: s.SIM_PORT ?? (s.PORT === 0 ? 0 : s.PORT + 1),
+    pace: s.SIM_PACE,
+    callsPerSecond: s.SIM_CPS,
+  });
+
+/** Where traces go; null: nothing is traced. */
+const tracingOf = (s: Settings) =>
+  s.OTEL_EXPORTER_OTLP_ENDPOINT === undefined
+    ? null
+    : Object.freeze({
+        endpoint: s.OTEL_EXPORTER_OTLP_ENDPOINT,
+        ratio: s.OTEL_TRACES_SAMPLER_ARG,
+        role: s.ROLE,
       });
 
 /** What was given, as it was written: what does not fit together is told also where some of it is malformed. */

@@ -8,6 +8,7 @@ import type { Call } from './domain/call.ts';
 import type { Campaign } from './domain/campaign.ts';
 import type { CampaignRun, Counts } from './domain/campaign-run.ts';
 import type { Contact } from './domain/contact.ts';
+import type { Message } from './domain/conversation.ts';
 import type { Engagement } from './domain/engagement.ts';
 import type { Patient } from './domain/patient.ts';
 import type { Subject } from './domain/patient-access.ts';
@@ -78,6 +79,8 @@ type Placed = Event & { position: number };
 /** Rows by id, batched: a page that needs a hundred of them asks once. */
 export interface Loaders {
   patient: DataLoader<string, Patient | null>;
+  /** Whoever has a number now, by it. */
+  peopleAt: DataLoader<string, Patient[]>;
   call: DataLoader<string, Call | null>;
   task: DataLoader<string, OutboundTask | null>;
   campaign: DataLoader<string, Campaign | null>;
@@ -97,6 +100,8 @@ export interface Loaders {
   useCasesOf: DataLoader<string, UseCase[]>;
   /** By phone number. */
   contact: DataLoader<string, Contact | null>;
+  /** The newest message of a conversation, by the conversation's id. */
+  lastMessage: DataLoader<string, Message | null>;
   /** What is under way at a number, by contact. */
   open: DataLoader<string, ('ACTIVE' | 'UNCERTAIN')[]>;
   /** When a patient was attempted in the last eight days. */

@@ -10,6 +10,7 @@ import type { Conversation, Message } from './domain/conversation.ts';
 import * as progress from './domain/conversation-progress.ts';
 import type { By } from './domain/event.ts';
 import { releaseKey } from './idempotency.ts';
+import { openParked } from './conversation/assign.ts';
 import { openInbox, type PersonsText } from './conversation/inbox.ts';
 import type { Intended } from './conversation/intent.ts';
 import type { Asked } from './conversation/parking.ts';
@@ -47,6 +48,7 @@ export function openConversations(tools: Tools) {
   const record = openRecords(tools);
   const outbox = openOutbox(tools);
   const inbox = openInbox(tools);
+  const parked = openParked(tools);
 
   /**
    * Starts a conversation with its first message. Once that is recorded it is sent at most once, whatever happens: of one
@@ -171,6 +173,8 @@ export function openConversations(tools: Tools) {
     ask,
     told,
     receive,
+    assignTexts: parked.assign,
+    dismissTexts: parked.dismiss,
     settle: sweep.settle,
     nextSettleAt: sweep.nextAt,
   };

@@ -40,7 +40,7 @@ export function openHooks({ world, clock, triggers: runner }: Tools) {
     if (sent === undefined) return refused(403, 'The signature or its timestamp is not valid.');
     const here = { workspaceId: { eq: first.workspaceId }, id: { eq: id } };
     const trigger = await world.findOne<Trigger>(triggers.table, here);
-    if (!trigger) return refused(404, 'There is no such webhook.');
+    if (!trigger || trigger.deletedAt) return refused(404, 'There is no such webhook.');
     const body = parse(received.body);
     if (!body) return refused(400, 'The body must be a JSON object.');
     const payload = payloadOf(body);

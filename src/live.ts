@@ -22,11 +22,14 @@ export function openLive(options: {
   world: World;
   stream: Stream;
   log: (line: string, error?: unknown) => void;
+  /** Told of what has reached so many subscribers. */
+  delivered?: (notices: Notice[], subscribers: number) => void;
 }) {
   const { world } = options;
   const subscribers = new Map<string, Set<Queue>>();
   const waiting: Notice[] = [];
   let busy = false;
+  let heard = 0;
 
   /** Follows the stream until the signal is given, which ends all subscriptions; resolves once nothing more can be missed. */
   function start(signal: AbortSignal): Promise<void> {
@@ -34,12 +37,17 @@ export function openLive(options: {
       for (const queue of [...subscribers.values()].flatMap((peers) => [...peers])) void queue.return();
     });
     return new Promise((resolve, reject) => {
-      options.stream.follow(take, signal, () => resolve()).catch(reject);
+      const ready = (cursor: number) => {
+        heard = cursor;
+        resolve();
+      };
+      options.stream.follow(take, signal, ready).catch(reject);
     });
   }
 
   function take(notices: Notice[]): void {
     waiting.push(...notices);
+    heard = notices.at(-1)?.cursor ?? heard;
     if (!busy) void drain();
   }
 
@@ -67,6 +75,7 @@ export function openLive(options: {
       for (const queue of subscribers.get(workspaceId) ?? []) {
         for (const happening of happenings) queue.push(happening);
       }
+      options.delivered?.(notices, subscribers.get(workspaceId)?.size ?? 0);
     }
   }
 
@@ -178,6 +187,8 @@ export function openLive(options: {
     watch,
     watchRow,
     events,
+    /** The last event that this process has heard of. */
+    cursor: () => heard,
     subscriberCount: () => [...subscribers.values()].reduce((n, s) => n + s.size, 0),
   };
 }

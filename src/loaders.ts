@@ -11,9 +11,11 @@ import type { Campaign } from './domain/campaign.ts';
 import * as runs from './domain/campaign-run.ts';
 import type { CampaignRun, Counts } from './domain/campaign-run.ts';
 import * as contacts from './domain/contact.ts';
+import { messages, type Message } from './domain/conversation.ts';
 import type { Engagement } from './domain/engagement.ts';
 import type { Event, Table } from './domain/event.ts';
 import * as patients from './domain/patient.ts';
+import type { Patient } from './domain/patient.ts';
 import { deliveries, type Delivery } from './domain/subscription.ts';
 import * as tasks from './domain/task.ts';
 import * as triggers from './domain/trigger.ts';
@@ -93,6 +95,21 @@ export function makeLoaders(
     timeline: (patientId, wanted) =>
       together(['timeline', wanted], patientId, (ids) => world.timelines(ids, { ...wanted, workspaceId })),
     patient: one(patients.table, 'id'),
+    peopleAt: new DataLoader<string, Patient[]>(async (phones) => {
+      const found = await world.find<Patient>(patients.table, { ...here, phone: { in: phones } });
+      const byPhone = Map.groupBy(found, ({ phone }) => phone);
+      return phones.map((phone) => byPhone.get(phone) ?? []);
+    }),
+    lastMessage: new DataLoader<string, Message | null>(async (ids) => {
+      const last = await world.query<{
+        id: string;
+      }>(sql`select last.id from unnest(${ids}::uuid[]) as conversation(id)
+        cross join lateral (select id from message where workspace_id = ${workspaceId}
+          and conversation_id = conversation.id order by position desc limit 1) last`);
+      const found = await world.find<Message>(messages, { ...here, id: { in: last.map(({ id }) => id) } });
+      const byId = new Map(found.map((message) => [message.conversationId, message]));
+      return ids.map((id) => byId.get(id) ?? null);
+    }),
     call: one(calls.table, 'id'),
     task: one(tasks.table, 'id'),
     campaign: one(campaigns.table, 'id'),

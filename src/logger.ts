@@ -1,4 +1,5 @@
 import pino from 'pino';
+import { correlation } from './scope.ts';
 
 /** What anything may say while it runs: a line, and the error behind it. */
 export type Log = (line: string, error?: unknown) => void;
@@ -54,6 +55,7 @@ export function openLogger(options: { level: string; pretty: boolean; write?: (l
   const settings = {
     level: options.level,
     base: null,
+    mixin: correlation, // ids only
     ...(options.pretty ? { transport: { target: 'pino-pretty', options: { ignore: 'pid,hostname' } } } : {}),
   };
   const logger = options.write ? pino(settings, { write: options.write }) : pino(settings);

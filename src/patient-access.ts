@@ -5,7 +5,7 @@ import type { Log } from './logger.ts';
 import type { World } from './world.ts';
 
 /** Who has read what of whom. */
-type Read = Pick<PatientAccess, 'workspaceId' | 'patientId' | 'keyId' | 'subject' | 'purpose'>;
+type Read = Pick<PatientAccess, 'workspaceId' | 'patientId' | 'actor' | 'subject' | 'purpose'>;
 
 /** For how long reads are gathered before they are written together, in milliseconds. */
 const gatherMs = 1_000;
@@ -27,7 +27,7 @@ export function openPatientAccess({ world, clock, log }: { world: World; clock: 
   let lost = 0;
 
   function note(read: Read): void {
-    const name = `${read.patientId} ${read.keyId} ${read.subject} ${read.purpose}`;
+    const name = `${read.patientId} ${read.actor} ${read.subject} ${read.purpose}`;
     const known = waiting.get(name);
     if (known) known.reads += 1;
     else if (waiting.size < waitingLimit) {
@@ -63,9 +63,9 @@ export function openPatientAccess({ world, clock, log }: { world: World; clock: 
   }
 
   const insert = (rows: PatientAccess[]) =>
-    world.query(sql`insert into patient_access (workspace_id, id, patient_id, key_id, subject, purpose, at, reads)
+    world.query(sql`insert into patient_access (workspace_id, id, patient_id, actor, subject, purpose, at, reads)
       select * from unnest(${rows.map((row) => row.workspaceId)}::uuid[], ${rows.map((row) => row.id)}::uuid[],
-        ${rows.map((row) => row.patientId)}::uuid[], ${rows.map((row) => row.keyId)}::uuid[],
+        ${rows.map((row) => row.patientId)}::uuid[], ${rows.map((row) => row.actor)}::text[],
         ${rows.map((row) => row.subject)}::text[], ${rows.map((row) => row.purpose ?? null)}::text[],
         ${rows.map((row) => row.at)}::timestamptz[], ${rows.map((row) => row.reads)}::int[]) on conflict do nothing`);
 

@@ -11,14 +11,15 @@ import { openClock, type RunningClock } from './clock.ts';
 import type { Config } from './config.ts';
 import { openDeliveries } from './delivery.ts';
 import { openConversations, type Conversations } from './conversation.ts';
-import { startNats } from './embedded/nats.ts';
-import { startPostgres } from './embedded/postgres.ts';
 import { openImporter } from './importer.ts';
 import { startJobs } from './jobs/index.ts';
 import { openLive } from './live.ts';
 import type { Log } from './logger.ts';
-import { openMetrics } from './metrics.ts';
+import { countRefusals } from './metrics/refusals.ts';
+import { openMetrics, type Metrics } from './metrics.ts';
+import { openServices } from './program/services.ts';
 import { openSimulator, type Simulator } from './program/simulator.ts';
+import { openWatch } from './program/watch.ts';
 import { ensureWorkspace, openWorkspaces } from './provision.ts';
 import { openHooks } from './hooks.ts';
 import { openOutcomes } from './outcome.ts';
@@ -36,6 +37,7 @@ import { openTriggers } from './trigger.ts';
 import { openUsage } from './usage.ts';
 import { openDropCowboy, openMailbox, type Mailbox } from './voicemail.ts';
 import { openVoicemailAudio } from './voicemail-audio.ts';
+import { openVerbs } from './verbs.ts';
 import { openWebhooks, type Webhooks } from './webhooks.ts';
 import { openWorld, type World } from './world.ts';
 
@@ -63,22 +65,25 @@ interface Opening {
   config: Config;
   log: Log;
   clock: RunningClock;
+  metrics: Metrics;
   /** Remembers how to close what was just opened. */
   opened(close: () => Promise<void>): void;
 }
 
-/** Opens everything in order, and closes it in reverse. What cannot be opened closes what was. */
-export async function startProgram(config: Config, log: Log): Promise<Program> {
+/** Opens everything in order, and closes it in reverse. What cannot be opened closes what was. `given`: its clock; left out, one of its own. */
+export async function startProgram(config: Config, tell: Log, given?: RunningClock): Promise<Program> {
+  const metrics = openMetrics();
+  const log = metrics.counting(tell);
+  const clock = given ?? openClock(config.clockStart, log);
   const closers: (() => Promise<void>)[] = [];
   const stop = async () => {
     for (const close of closers.splice(0).toReversed()) {
       await close().catch((error: unknown) => log('closing failed', error));
     }
   };
-  const clock = openClock(config.clockStart, log);
   try {
     return {
-      ...(await open({ config, log, clock, opened: (close) => void closers.push(close) }, stop)),
+      ...(await open({ config, log, clock, metrics, opened: (close) => void closers.push(close) }, stop)),
       clock,
     };
   } catch (error) {
@@ -125,10 +130,17 @@ function startByDay(clock: RunningClock): string | null {
 async function openCore(opening: Opening) {
   const { config, log, clock, opened } = opening;
   const { databaseUrl, natsUrl } = await openServices(opening);
+  const watched = await openWatch(opening);
   const world = await openWorld({ databaseUrl, poolSize });
+  world.heed(watched.recorded);
   opened(() => closeWorld(world));
-  await world.migrate();
-  const stream = await openStream({ url: natsUrl, log });
+  await (config.production ? world.demandMigrated() : world.migrate());
+  const stream = await openStream({
+    url: natsUrl,
+    log,
+    published: watched.tracing.published,
+    replicas: config.natsReplicas,
+  });
   opened(() => stream.close());
   const triggers = openTriggers({ world, clock, log });
   opened(() => triggers.stop());
@@ -141,7 +153,8 @@ async function openCore(opening: Opening) {
   return {
     world,
     stream,
-    live: openLive({ world, stream, log }),
+    live: openLive({ world, stream, log, delivered: watched.delivered }),
+    ...watched,
     workspaces: openWorkspaces({ world, clock }),
     registry: openRegistry({ world }),
     schedule: openSchedule({ world }),
@@ -218,7 +231,8 @@ async function openOutside(opening: Outside) {
         made.door?.contextFor(authorization) ?? Promise.resolve({ status: 503 }),
       leave: () => made.agent?.close() ?? Promise.resolve(),
       unready: () => (state === 'ready' ? null : state),
-      metrics: openMetrics(core),
+      metrics: opening.metrics.watch({ ...core, clock }),
+      took: core.counters.requestTook,
       log,
     },
     config,
@@ -226,14 +240,22 @@ async function openOutside(opening: Outside) {
   opened(() => server.close());
   publicUrl ||= server.url;
   const apiUrl = opening.simulator?.url ?? config.carrier.apiUrl;
-  const carrier = openCarrier({ account: config.carrier, apiUrl, publicUrl });
+  const carrier = core.dials.carrier(openCarrier({ account: config.carrier, apiUrl, publicUrl }));
   const mailbox = mailboxOf(opening, publicUrl);
   const { callsPerSecond, pace } = config.carrier;
   const limits = { callsPerMinute: config.sourceNumberCallsPerMinute, callsPerSecond };
   const conversations = openConversations({ ...core, carrier, clock, pace, log });
-  const agent = openAgent({ ...core, clock, mind: await mindOf(config), pace, log });
+  const agent = openAgent({
+    ...core,
+    carrier,
+    verbs: openVerbs(access.contextOfAgent),
+    clock,
+    mind: await mindOf(config),
+    pace,
+    log,
+  });
   const outside = { carrier, mailbox, texts: conversations, prepare: agent.prepare };
-  const attempts = openAttempts({ ...core, ...outside, clock, ...limits });
+  const attempts = countRefusals(openAttempts({ ...core, ...outside, clock, ...limits }), core.counters);
   const passes = openPasses(carrier.keyFor('agent'));
   made.agent = agent;
   made.door = openDoor({ agent, passes, carrier });
@@ -263,30 +285,6 @@ function mailboxOf({ config, clock, core, simulator }: Outside, publicUrl: strin
   const account = config.voicemail
     ? { ...config.voicemail, key: config.voicemail.key.reveal(), secret: config.voicemail.secret.reveal() }
     : simulator && { apiUrl: `${simulator.url}/voicemail`, key: 'simulated', secret: 'simulated' };
-  return account ? openMailbox({ ...core, vendor: openDropCowboy(account), clock, publicUrl }) : null;
-}
-
-/** Postgres and NATS: those that are configured, else children of this program, started side by side. */
-async function openServices({
-  config,
-  log,
-  opened,
-}: Opening): Promise<{ databaseUrl: string; natsUrl: string }> {
-  const { dataDir, executablePath: path, natsServerBinary } = config;
-  const binary = natsServerBinary ? { binary: natsServerBinary } : {};
-  const [postgres, nats] = await Promise.allSettled([
-    config.databaseUrl === null
-      ? startPostgres({ dataDir, log })
-      : { url: config.databaseUrl.reveal(), stop: null },
-    config.natsUrl === null
-      ? startNats({ dataDir, log, path, ...binary })
-      : { url: config.natsUrl.reveal(), stop: null },
-  ]);
-  for (const service of [postgres, nats]) {
-    const stop = service.status === 'fulfilled' ? service.value.stop : null;
-    if (stop) opened(stop);
-  }
-  if (postgres.status === 'rejected') throw postgres.reason;
-  if (nats.status === 'rejected') throw nats.reason;
-  return { databaseUrl: postgres.value.url, natsUrl: nats.value.url };
+  if (!account) return null;
+  return core.dials.mailbox(openMailbox({ ...core, vendor: openDropCowboy(account), clock, publicUrl }));
 }

@@ -46,6 +46,7 @@ interface GivenPolicy {
   attemptsPerWeek: number | null;
   cooldownMinutes: number | null;
   maxConcurrentCalls: number | null;
+  recordingDays: number | null;
 }
 
 /** Keeps workspaces and what is set up in them. */
@@ -71,6 +72,7 @@ export function openWorkspaces({ world, clock }: { world: World; clock: Clock })
     }: Pick<Service, 'name' | 'systemPrompt' | 'greeting'> & {
       machineMessage?: string | null;
       streamUrl?: string | null;
+      recordsCalls?: boolean;
       isDefault: boolean;
     },
   ): Promise<Service> {
@@ -83,6 +85,7 @@ export function openWorkspaces({ world, clock }: { world: World; clock: Clock })
       const row = {
         machineMessage: null,
         streamUrl: null,
+        recordsCalls: false,
         ...given,
         workspaceId,
         id: newId(now),
@@ -176,7 +179,7 @@ export function openWorkspaces({ world, clock }: { world: World; clock: Clock })
 export type Workspaces = ReturnType<typeof openWorkspaces>;
 
 /** A policy with what is given of another; 0 takes a cap away. */
-function amended({ hours, caps, maxConcurrentCalls }: Policy, given: GivenPolicy): Policy {
+function amended({ hours, caps, maxConcurrentCalls, recordingDays }: Policy, given: GivenPolicy): Policy {
   const cap = (value: number | null, before: number | null) => (value === null ? before : value || null);
   return {
     hours: given.hours ?? hours,
@@ -186,6 +189,7 @@ function amended({ hours, caps, maxConcurrentCalls }: Policy, given: GivenPolicy
       cooldownMinutes: given.cooldownMinutes ?? caps.cooldownMinutes,
     },
     maxConcurrentCalls: cap(given.maxConcurrentCalls, maxConcurrentCalls),
+    recordingDays: given.recordingDays ?? recordingDays,
   };
 }
 

@@ -63,10 +63,12 @@ export function openSchedule({ world }: { world: World }) {
    */
   async function scheduleTask(wanted: WantedTask, by: By): Promise<Scheduled> {
     const keyed = { ...wanted, operation, input: wanted, by };
+    const looking = intentOf(world, wanted, by);
+    looking.catch(() => {}); // of no concern where the key has scheduled a task before
     const earlier = await findKey(world, keyed);
     if (earlier) return scheduled(earlier, by);
     const taskId = newId(by.now);
-    const intent = await intentOf(world, wanted, by);
+    const intent = await looking;
     const outcome = await world.transact(async (tx) => {
       const known = await claimKey(tx, { ...keyed, resultId: taskId });
       return known ? { known } : addTask(tx, { taskId, intent, by });
@@ -123,14 +125,14 @@ export async function outboundOf(
 
 /** What is wanted, with everything that it names looked up. */
 async function intentOf(reader: Reader, wanted: WantedTask, by: By): Promise<Wanted> {
-  const patient = await findPatient(reader, wanted.patient, by);
   const { serviceId, purpose } = wanted;
-  const outbound = await outboundOf(reader, {
-    workspaceId: by.workspaceId,
-    patientIds: [patient.id],
-    serviceId,
-    purpose,
-  });
+  const outboundFor = (patientId: string) =>
+    outboundOf(reader, { workspaceId: by.workspaceId, patientIds: [patientId], serviceId, purpose });
+  const finding = findPatient(reader, wanted.patient, by);
+  const early = 'patientId' in wanted.patient ? outboundFor(wanted.patient.patientId) : null;
+  early?.catch(() => {}); // that there is no such patient is said first
+  const patient = await finding;
+  const outbound = await (early ?? outboundFor(patient.id));
   return intentFor({ ...wanted, origin: 'TASK' }, { patient, ...outbound }, by);
 }
 

@@ -14,6 +14,7 @@ import { openDirect } from './server/direct.ts';
 import { openDocuments, withoutSuggestions } from './server/documents.ts';
 import { openHeaders, tellStanding } from './server/headers.ts';
 import { serveRelay, type Admit } from './server/relay.ts';
+import { during } from './server/during.ts';
 import { openDashboard } from './server/dashboard.ts';
 import { serveSockets } from './server/sockets.ts';
 import { openTimeLimit } from './server/time-limit.ts';
@@ -58,6 +59,8 @@ export interface Inside {
   /** Null when it can serve, else why not. */
   unready(): string | null;
   metrics(): Promise<{ contentType: string; body: string }>;
+  /** Told how long a request of a kind took. */
+  took(kind: string, status: number, seconds: number): void;
   log(line: string, error?: unknown): void;
 }
 
@@ -105,7 +108,8 @@ export async function openServer(
     head(request, response, pathOf(request));
     underWay.add(response);
     response.once('close', () => underWay.delete(response));
-    route(request, response, inside, { graphql, dashboard }).catch((error: unknown) => {
+    const routed = () => route(request, response, inside, { graphql, dashboard });
+    during(request, response, inside, routed).catch((error: unknown) => {
       inside.log('a request failed', error);
       if (!response.headersSent) answer(response, { status: 500 });
     });

@@ -10,7 +10,7 @@ import {
   type JsMsg,
 } from '@nats-io/jetstream';
 import { headers } from '@nats-io/nats-core';
-import { connect } from '@nats-io/transport-node';
+import { openConnection } from './stream/connection.ts';
 import type { Notice } from './world/log.ts';
 
 /** The name of the one stream. */
@@ -46,14 +46,15 @@ export interface Reaction {
 }
 
 /** Opens JetStream on a nats-server of version 2.9 or later. It carries envelopes only; Postgres stays the truth. */
-export async function openStream(options: { url: string; log?: (line: string) => void }) {
-  const connection = await connect({
-    servers: options.url,
-    name: 'callwell',
-    maxReconnectAttempts: -1,
-    reconnectTimeWait: 250,
-    waitOnFirstConnect: true,
-  });
+export async function openStream(options: {
+  url: string;
+  log?: (line: string) => void;
+  /** How many servers hold the stream; left out: one. */
+  replicas?: number;
+  /** Told of each event that is published; what it answers is the message's traceparent. */
+  published?: (notice: Notice) => string | null;
+}) {
+  const { connection, isConnected } = await openConnection(options.url);
   const manager = await jetstreamManager(connection, { timeout: 2_000 });
   const js = jetstream(connection, { timeout: 2_000 });
 
@@ -63,8 +64,10 @@ export async function openStream(options: { url: string; log?: (line: string) =>
       subjects: ['world.>'],
       retention: RetentionPolicy.Limits,
       storage: StorageType.File,
+      num_replicas: options.replicas ?? 1,
     };
-    await manager.streams.info(name).catch(() => manager.streams.add(config));
+    const found = await manager.streams.info(name).catch(() => manager.streams.add(config));
+    if (found.config.num_replicas !== config.num_replicas) await manager.streams.update(name, config);
   }
 
   /** What the stream itself says of its end: the relay keeps no other memory of what it has published. */
@@ -89,12 +92,9 @@ export async function openStream(options: { url: string; log?: (line: string) =>
   async function publish(notices: Notice[], end: Tail, logId: string): Promise<Tail> {
     const acknowledgements = await Promise.all(
       notices.map((notice, index) => {
-        const header = headers();
-        header.set(cursorHeader, String(notice.cursor));
-        header.set(logHeader, logId);
         return js.publish(subjectOf(notice), JSON.stringify(notice), {
           msgID: notice.id,
-          headers: header,
+          headers: headersOf(notice, logId, options.published?.(notice)),
           expect: { lastSequence: end.sequence + index },
         });
       }),
@@ -229,7 +229,7 @@ export async function openStream(options: { url: string; log?: (line: string) =>
     renew: async () => {
       await manager.streams.delete(name);
     },
-    connected: () => !connection.isClosed(),
+    connected: isConnected,
     close: () => connection.close(),
   };
 }
@@ -268,10 +268,24 @@ async function reactTo(messages: ConsumerMessages, { react, gatherMs = 0 }: Reac
   await reacting;
 }
 
+function headersOf({ cursor }: Notice, logId: string, traceparent: string | null = null) {
+  const header = headers();
+  header.set(cursorHeader, String(cursor));
+  header.set(logHeader, logId);
+  if (traceparent) header.set('traceparent', traceparent);
+  return header;
+}
+
 const subjectOf = ({ workspaceId, entityType, entityId, type }: Notice) =>
   `world.${workspaceId}.${entityType.toLowerCase()}.${entityId}.${type}`;
 
 function noticeOf(message: JsMsg): Notice {
   const notice = message.json<Notice>();
-  return { ...notice, effectiveAt: new Date(notice.effectiveAt), recordedAt: new Date(notice.recordedAt) };
+  const traceparent = message.headers?.get('traceparent');
+  return {
+    ...notice,
+    ...(traceparent && { traceparent }),
+    effectiveAt: new Date(notice.effectiveAt),
+    recordedAt: new Date(notice.recordedAt),
+  };
 }

@@ -10,7 +10,7 @@ import { claimKey, findKey } from './idempotency.ts';
 import { findPatient } from './registry.ts';
 import { addSecret, rotateSecret, type Rotated } from './secret.ts';
 import { intentFor, outboundOf } from './schedule.ts';
-import { enqueue } from './trigger/queue.ts';
+import { abandon, enqueue } from './trigger/queue.ts';
 import { openRunner } from './trigger/runner.ts';
 import { patientsFor } from './trigger/tick.ts';
 import type { World } from './world.ts';
@@ -76,6 +76,16 @@ export function openTriggers(tools: Tools) {
     secret: null,
   });
 
+  /** Takes a trigger away for good, with the runs of it that wait. Refuses NOT_FOUND. */
+  const deleteTrigger = (id: string, by: By): Promise<Written> =>
+    world.transact(async (tx) => {
+      const here = { workspaceId: { eq: by.workspaceId }, id: { eq: id } };
+      const trigger = (await tx.lock(triggers, here)) ?? triggers.blank(id, by.workspaceId);
+      const { row } = tx.decide(triggers, trigger, triggers.remove(trigger), by);
+      await abandon(tx, row, by.now);
+      return { trigger: row, secret: null };
+    });
+
   /** Fires now, whatever its filter says, for the patient that is given or that the data name; without either for whom a schedule finds. */
   async function fireTrigger(id: string, firing: Firing, by: By): Promise<TriggerRun> {
     const trigger = await triggerOf(world, id, by);
@@ -134,7 +144,7 @@ export function openTriggers(tools: Tools) {
     return world.transact((tx) => rotateSecret(tx, id, by));
   }
 
-  return { createTrigger, updateTrigger, setActive, fireTrigger, preview, rotate, ...runner };
+  return { createTrigger, updateTrigger, setActive, deleteTrigger, fireTrigger, preview, rotate, ...runner };
 }
 
 /** Keeps triggers and fires them. */
@@ -151,7 +161,7 @@ type Reader = Pick<World, 'findOne'>;
 async function triggerOf(reader: Reader, id: string, by: By): Promise<Trigger> {
   const where = { workspaceId: { eq: by.workspaceId }, id: { eq: id } };
   const trigger = await reader.findOne<Trigger>(triggers.table, where);
-  if (!trigger) throw triggers.noSuchTrigger(id);
+  if (!trigger || trigger.deletedAt) throw triggers.noSuchTrigger(id);
   return trigger;
 }
 

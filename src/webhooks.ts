@@ -1,13 +1,16 @@
 import type { Agent } from './agent.ts';
 import type { Passes } from './agent/pass.ts';
 import type { Attempts } from './attempt.ts';
-import type { Carrier } from './carrier.ts';
+import { everyRetry, type Carrier } from './carrier.ts';
 import * as twiml from './carrier/twiml.ts';
 import type { Clock } from './clock.ts';
 import type { Conversations } from './conversation.ts';
+import { linesOf } from './domain/agent-lines.ts';
 import * as calls from './domain/call.ts';
 import type { Call } from './domain/call.ts';
 import * as progress from './domain/call-progress.ts';
+import { record as keep } from './domain/call-recording.ts';
+import type { Counters } from './metrics/counters.ts';
 import type { Mailbox } from './voicemail.ts';
 import { voicemailTold } from './webhooks/voicemail.ts';
 import type { World } from './world.ts';
@@ -41,13 +44,15 @@ interface Tools {
   publicUrl: string;
   clock: Clock;
   log: (line: string, error?: unknown) => void;
+  /** Told of what a carrier should never say. */
+  counters: Pick<Counters, 'duplicate' | 'unknownCallback'>;
 }
 
 /** The carrier's paths: the ids are ours, so that a callback may come before the carrier's own answer. */
-const path = /^\/carrier\/([0-9a-f-]{36})\/calls\/([0-9a-f-]{36})\/(status|twiml|amd|ended)$/;
+const path = /^\/carrier\/([0-9a-f-]{36})\/calls\/([0-9a-f-]{36})\/(status|twiml|amd|ended|recording)$/;
 
 /** What a callback tells, or what TwiML is asked for. */
-type Topic = 'status' | 'twiml' | 'amd' | 'ended';
+type Topic = 'status' | 'twiml' | 'amd' | 'ended' | 'recording';
 
 /** Said when the line to the agent breaks. */
 const apology = 'I am sorry, we have lost the connection. We will try again. Goodbye.';
@@ -56,7 +61,8 @@ const xml = (body: string): Answered => ({ status: 200, body, contentType: 'text
 
 /** Takes what the carrier tells of calls and texts: late, early, twice, in any order. Nothing unsigned changes anything. */
 export function openWebhooks(tools: Tools) {
-  const { world, carrier, mailbox, attempts, conversations, agent, passes, publicUrl, clock, log } = tools;
+  const { world, carrier, mailbox, attempts, conversations, agent, passes, publicUrl, clock, log, counters } =
+    tools;
   const texts = openTextWebhooks({ conversations, log });
 
   async function handle(incoming: Incoming): Promise<Answered> {
@@ -84,6 +90,7 @@ export function openWebhooks(tools: Tools) {
     });
     if (!call) {
       log(`the carrier told of a call that is not here: ${callId}`);
+      counters.unknownCallback();
       return { status: 404 };
     }
     return topics[topic as Topic](call, parameters);
@@ -100,16 +107,29 @@ export function openWebhooks(tools: Tools) {
     },
     twiml: answered,
     ended,
+    recording: async (call, parameters) => {
+      await recorded(call, parameters);
+      return { status: 204 };
+    },
   };
 
   async function told(call: Call, parameters: Record<string, string>): Promise<void> {
     const heard = heardOf(parameters, clock.now());
+    if (call.sid !== null && call.sid !== heard.sid) counters.duplicate();
     await attempts.record(call, (current) => progress.hear(current, heard), carrierOf(call));
   }
 
   async function detected(call: Call, parameters: Record<string, string>): Promise<void> {
     const detail = parameters['AnsweredBy'] ?? 'unknown';
     await attempts.record(call, (current) => progress.detect(current, detail, clock.now()), carrierOf(call));
+  }
+
+  /** A recording is there. It is known by the carrier's id, so that told again it is the same one. */
+  async function recorded(call: Call, parameters: Record<string, string>): Promise<void> {
+    const { RecordingSid: sid, RecordingStatus: status, RecordingDuration: seconds } = parameters;
+    if (!sid || status !== 'completed') return;
+    const recording = { sid, durationSeconds: seconds ? Number(seconds) : null };
+    await attempts.record(call, (current) => keep(current, recording), carrierOf(call));
   }
 
   /** Whoever answers is connected with whoever speaks; the request itself tells that the call was answered. */
@@ -120,15 +140,20 @@ export function openWebhooks(tools: Tools) {
       agent.expect({ ...call, sid: call.sid ?? parameters['CallSid'] ?? null }),
     ]);
     if (!admission) return xml(twiml.hangUp());
-    const { brief, streamUrl } = admission;
+    const { brief, streamUrl, context } = admission;
+    const { language } = brief;
+    const recorded = context.recording?.allowed
+      ? { url: `${carrier.baseOf(call)}/recording${everyRetry}` }
+      : null;
     const pass = passes.of({ workspaceId: call.workspaceId, callId: call.id });
     const endedUrl = `${carrier.baseOf(call)}/ended`;
     if (streamUrl !== null) {
       const parameters = { callId: call.id, pass, contextUrl: `${publicUrl}/agent/context` };
-      return xml(twiml.connectStream({ url: streamUrl, endedUrl, parameters }));
+      const notice = brief.isRecordingAnnounced ? { text: linesOf(language).recorded, language } : null;
+      return xml(twiml.connectStream({ url: streamUrl, endedUrl, parameters, recorded, notice }));
     }
     const url = `${publicUrl.replace(/^http/, 'ws')}/agent/relay/${pass}`;
-    return xml(twiml.connectRelay({ url, endedUrl, language: brief.language }));
+    return xml(twiml.connectRelay({ url, endedUrl, language, recorded }));
   }
 
   /** The session with the agent is over: as it should be, or because the line to it broke. */

@@ -13,10 +13,9 @@ import {
   type Row,
   type Table,
 } from './domain/event.ts';
-import { newId } from './clock.ts';
 import { openCanceller } from './world/cancel.ts';
 import { openLog } from './world/log.ts';
-import { getTypeParser, migrate } from './world/connection.ts';
+import { getTypeParser, openMigrations } from './world/connection.ts';
 import { lead } from './world/leader.ts';
 import { inTransaction, openDatabase, type Database } from './world/database.ts';
 import { openGroup } from './world/group.ts';
@@ -25,13 +24,13 @@ import { openRates, takeTurns, type Taking } from './world/rate.ts';
 import { insertInto, openReads } from './world/read.ts';
 import { tables } from './world/tables.ts';
 import { isConflict } from './world/conflict.ts';
-import { shapeOf, whereSql, writeStatement, type Where, type Written } from './world/sql.ts';
+import { shapeOf, whereSql, type Where } from './world/sql.ts';
+import { happen, Staged, type Change } from './world/staged.ts';
 
-/** A row with the events that a change added to it. */
-export interface Change<R> {
-  row: R;
-  events: Event[];
-}
+export type { Change };
+
+/** Hears of events that have just been written. */
+type Listener = (events: Event[]) => void;
 
 /** How often a change is tried without a lock. */
 const lockFreeAttempts = 3;
@@ -40,11 +39,7 @@ const lockFreeAttempts = 3;
 const attempts = 8;
 
 /** Opens the world model on a Postgres of version 15 or later. `poolSize` is the number of connections, 20 by default. */
-export async function openWorld(options: {
-  databaseUrl: string;
-  poolSize?: number;
-  log?: (line: string) => void;
-}) {
+export async function openWorld(options: { databaseUrl: string; poolSize?: number }) {
   const orm = await MikroORM.init({
     entities: tables,
     clientUrl: options.databaseUrl,
@@ -70,6 +65,10 @@ export async function openWorld(options: {
   const log = openLog(database);
   const writeInGroup = openGroup(database);
   const load = openLoads(reads);
+  const listeners = new Set<Listener>();
+  const tell = (events: Event[]) => {
+    for (const listener of listeners) listener(events);
+  };
 
   /**
    * Load, decide, append: one read and one write, without a lock. Who loses the race decides again, so `decide` must be
@@ -89,7 +88,11 @@ export async function openWorld(options: {
       const row = found ? await upToDate(reads, kind, found) : kind.blank(id, by.workspaceId);
       const { row: next, events } = happen(kind, row, decide(row), by);
       const entry = { table: kind.table, row: next, before: row, events };
-      if (events.length === 0 || (await writeInGroup(entry))) return { row: next, events };
+      if (events.length === 0) return { row: next, events };
+      if (await writeInGroup(entry)) {
+        tell(events);
+        return { row: next, events };
+      }
     }
     return transact(async (tx) => {
       const where = { workspaceId: { eq: by.workspaceId }, id: { eq: id } };
@@ -116,11 +119,13 @@ export async function openWorld(options: {
     for (let attempt = 1; ; attempt += 1) {
       try {
         const staged = new Staged();
-        return await inTransaction(
+        const result = await inTransaction(
           pool,
           (connection) => work(new Transaction(connection, staged)),
           (connection) => staged.write(connection),
         );
+        tell(staged.events);
+        return result;
       } catch (error) {
         if (!isConflict(error) || attempt === attempts) throw error;
       }
@@ -149,10 +154,15 @@ export async function openWorld(options: {
         return { event, row };
       });
     },
+    /** Tells what this process has just written, before it has its place in the log; the answer ends it. */
+    heed: (listener: Listener) => {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
     /** Runs `work` while this process, and no other, holds the lock of this name. */
     lead: (name: string, signal: AbortSignal, work: Parameters<typeof lead>[3]) =>
       lead(options.databaseUrl, name, signal, work),
-    migrate: () => migrate(orm, options.databaseUrl),
+    ...openMigrations(orm, options.databaseUrl),
     orm,
     close: async () => void (await Promise.all([canceller.close(), orm.close()])),
   };
@@ -160,30 +170,6 @@ export async function openWorld(options: {
 
 /** The world model: Postgres, as load, decide, append. */
 export type World = Awaited<ReturnType<typeof openWorld>>;
-
-/** Facts on their way into the log, and the rows that they fold into. */
-class Staged {
-  readonly events: Event[] = [];
-  readonly #written = new Map<Table, Written>();
-
-  /** Folds facts into a row and keeps both for the one statement that writes them. */
-  decide<R extends Row, F extends Fact>(kind: Kind<R, F>, row: R, facts: F[], by: By): R {
-    if (facts.length === 0) return row;
-    const { row: next, events } = happen(kind, row, facts, by);
-    this.events.push(...events);
-    const written = this.#written.get(kind.table) ?? { table: kind.table, rows: [] };
-    this.#written.set(kind.table, written);
-    const earlier = written.rows.find((entry) => entry.row.id === row.id);
-    if (earlier) earlier.row = next;
-    else written.rows.push({ row: next, before: row });
-    return next;
-  }
-
-  /** Writes everything, or nothing where a row had changed in the meantime: that throws. */
-  async write(database: Database): Promise<void> {
-    if (this.events.length > 0) await database.run(writeStatement([...this.#written.values()], this.events));
-  }
-}
 
 /** A transaction of the world: locks, decisions that are written together at its end, and plain rows. */
 export class Transaction {
@@ -256,43 +242,9 @@ export class Transaction {
 
 type Reads = ReturnType<typeof openReads>;
 
-/** The events that facts become, and the row after them. */
-function happen<R extends Row, F extends Fact>(kind: Kind<R, F>, row: R, facts: F[], by: By): Change<R> {
-  const events: Event[] = [];
-  let next = row;
-  for (const fact of facts) {
-    const event = eventOf(kind, next, fact, by);
-    next = fold(kind, next, event);
-    event.patientId = kind.patientOf(next, fact);
-    events.push(event);
-  }
-  return { row: next, events };
-}
-
 /** A row that an older fold made is folded anew from its events; it is still said to be of the old one, until it is written. */
 async function upToDate<R extends Row, F extends Fact>(reads: Reads, kind: Kind<R, F>, row: R): Promise<R> {
   if (row.foldVersion === kind.foldVersion) return row;
   const history = (await reads.history(row.workspaceId, row.id)) as Event<F>[];
   return { ...foldOf(kind, row.id, row.workspaceId, history), foldVersion: row.foldVersion };
 }
-
-const eventOf = <R extends Row, F extends Fact>(kind: Kind<R, F>, row: R, fact: F, by: By): Event<F> => ({
-  id: fact.id ?? newId(by.now),
-  workspaceId: row.workspaceId,
-  entityType: kind.entityType,
-  entityId: row.id,
-  version: row.version + 1,
-  type: fact.type,
-  data: fact.data,
-  patientId: null,
-  source: by.source,
-  sourceSystem: fact.sourceSystem ?? by.sourceSystem ?? null,
-  actor: by.actor,
-  confidence: fact.confidence ?? 1,
-  effectiveAt: fact.effectiveAt ?? by.now,
-  recordedAt: by.now,
-  causationId: by.causationId ?? null,
-  correlationId: by.correlationId ?? null,
-  supersedesId: fact.supersedesId ?? null,
-  cursor: null,
-});

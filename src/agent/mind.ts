@@ -4,6 +4,7 @@ import type { Conclusion } from '../domain/agent-dialogue.ts';
 import type { CallContext } from '../domain/call.ts';
 import { outcomes, type Turn } from '../domain/call-fact.ts';
 import { isFactKey } from '../domain/record.ts';
+import { reporting, toolsOf, type Hands } from './tools.ts';
 
 /** How long the first word may take, in milliseconds: who waits longer on the phone asks whether anybody is there. */
 const firstTokenMs = 1_500;
@@ -24,6 +25,7 @@ interface Asked {
   turns: Turn[];
   /** ISO instant with the person's offset, so that "tomorrow at ten" can be promised. */
   localTime: string;
+  hands: Hands;
 }
 
 /** Who thinks freely about what to say next. Throws when the first word does not come in time. */
@@ -36,39 +38,13 @@ export interface Endpoint {
   model: string;
 }
 
-const rules = `You are on the phone. Say one or two short sentences at a time, in plain words, without lists or markup, in the language of the person. The person's identity has been verified, and they have been told that you are an AI. Never guess: what you do not know, say that the care team will tell. Give no diagnosis and no advice on treatment. As soon as it is clear what came of the call, call report_call_outcome; after that the call ends.`;
+/** How often the model is asked again after its tools, before it must have said something. */
+const mostRounds = 3;
 
-/** What the model may do: nothing but report the outcome of the very call that it speaks on. */
-const tool = {
-  type: 'function',
-  function: {
-    name: 'report_call_outcome',
-    description: 'Reports what came of this call and says goodbye.',
-    parameters: {
-      type: 'object',
-      required: ['outcome', 'summary'],
-      properties: {
-        outcome: { type: 'string', enum: [...outcomes] },
-        summary: { type: 'string', description: 'One or two sentences for the care team.' },
-        promises: {
-          type: 'array',
-          description: 'Calls that the person was promised.',
-          items: {
-            type: 'object',
-            required: ['at', 'reason'],
-            properties: {
-              at: { type: 'string', description: 'ISO 8601 with offset.' },
-              reason: { type: 'string' },
-              goal: { type: 'string' },
-            },
-          },
-        },
-        facts: { type: 'object', additionalProperties: { type: 'string' } },
-        optOut: { type: 'boolean', description: 'The person wants no more calls.' },
-      },
-    },
-  },
-} as const;
+const rules = {
+  voice: `You are on the phone. Say one or two short sentences at a time, in plain words, without lists or markup, in the language of the person. The person's identity has been verified, and they have been told that you are an AI. Never guess: what you do not know, say that the care team will tell. Give no diagnosis and no advice on treatment. As soon as it is clear what came of the call, call ${reporting}; after that the call ends.`,
+  text: `You write text messages. Answer what the person has written last in one message of at most 300 characters, in plain words, without lists or markup, in the language of the person. The person's identity has been verified, and they have been told that you are an AI. Never guess: what you do not know, say that the care team will tell. Give no diagnosis and no advice on treatment. Who wants no more messages is to write STOP.`,
+};
 
 /** What a report must be to be believed; the limits are those of reportCallOutcome. */
 const report = z.object({
@@ -103,31 +79,66 @@ const plain = { logLevel: 'off', organization: null, project: null, webhookSecre
 export async function openMind({ url, apiKey, model }: Endpoint): Promise<Mind> {
   const { default: Client } = await import('openai');
   const client = new Client({ baseURL: url, apiKey, maxRetries: 0, timeout: answerMs, ...plain });
-  return async function* think({ context, turns, localTime }, signal) {
-    const startedAt = performance.now();
+  return async function* think(asked, signal) {
     const late = new AbortController();
     const either = AbortSignal.any([signal, late.signal, AbortSignal.timeout(answerMs)]);
-    const system = [
-      context.instructions,
-      rules,
-      `What is known of the patient:\n${context.patientSummary}`,
-      `It is now ${localTime}.`,
-    ].join('\n\n');
-    const asking = client.chat.completions.create(
-      {
-        model,
-        stream: true,
-        messages: [{ role: 'system', content: system }, ...turns.map(messageOf)],
-        tools: [tool],
-      },
-      { signal: either },
-    );
+    const messages: Message[] = [{ role: 'system', content: systemOf(asked) }, ...asked.turns.map(messageOf)];
+    const tools = toolsOf(asked.hands.medium);
     try {
-      yield* answerIn(await within(firstTokenMs, asking), startedAt);
+      for (let round = 0; round < mostRounds; round += 1) {
+        const startedAt = performance.now();
+        const asking = client.chat.completions.create(
+          { model, stream: true, messages, tools },
+          { signal: either },
+        );
+        const uses = yield* answerIn(await within(firstTokenMs, asking), startedAt);
+        if (uses.length === 0) return;
+        const conclusion = yield* used(asked.hands, uses, messages);
+        if (conclusion) return;
+      }
     } finally {
       late.abort();
     }
   };
+}
+
+type Message = OpenAI.ChatCompletionMessageParam;
+
+const systemOf = ({ context, localTime, hands }: Asked): string =>
+  [
+    context.instructions,
+    rules[hands.medium],
+    `What is known of the patient:\n${context.patientSummary}`,
+    `It is now ${localTime}.`,
+  ].join('\n\n');
+
+/** A tool that the model wants to use. */
+interface Use {
+  id: string;
+  name: string;
+  given: string;
+}
+
+/** Uses the tools, and tells the model in words what came of each; a report that can be believed ends it. True: it did. */
+async function* used(hands: Hands, uses: Use[], messages: Message[]): AsyncGenerator<Said, boolean> {
+  const calls = uses.map(({ id, name, given }) => ({
+    id,
+    type: 'function' as const,
+    function: { name, arguments: given },
+  }));
+  messages.push({ role: 'assistant', content: null, tool_calls: calls });
+  let conclusion: Conclusion | null = null;
+  for (const { id, name, given } of uses) {
+    let content = 'Refused: this is no report.';
+    if (name !== reporting || hands.medium !== 'voice') content = await hands.act(name, given);
+    else conclusion = conclusionIn(given);
+    messages.push({ role: 'tool', tool_call_id: id, content });
+  }
+  if (!conclusion) return false;
+  yield {
+    conclusion: { ...conclusion, promises: conclusion.promises.filter(({ at }) => !hands.isScheduled(at)) },
+  };
+  return true;
 }
 
 /** Why there is no answer, in a word: errors may quote what was said. */
@@ -141,32 +152,42 @@ const messageOf = ({ speaker, text }: Turn) =>
     ? { role: 'assistant' as const, content: text }
     : { role: 'user' as const, content: text };
 
-/** Words as they come, then the report, if it can be believed. What else the model tries to call is left alone. */
+/** Words as they come; answers which tools are wanted. */
 async function* answerIn(
   stream: AsyncIterable<OpenAI.ChatCompletionChunk>,
   startedAt: number,
-): AsyncGenerator<Said> {
+): AsyncGenerator<Said, Use[]> {
   const chunks = stream[Symbol.asyncIterator]();
-  let name = '';
-  let given = '';
-  let length = 0;
+  const uses: Use[] = [];
+  let [length, given] = [0, 0];
   for (;;) {
-    const isFirst = length === 0 && name === '';
+    const isFirst = length === 0 && uses.length === 0;
     const limitMs = isFirst ? firstTokenMs - (performance.now() - startedAt) : nextTokenMs;
     const { done, value } = await within(limitMs, chunks.next());
     if (done) break;
     const delta = value.choices[0]?.delta;
-    const call = delta?.tool_calls?.find(({ index }) => index === 0);
-    name += call?.function?.name ?? '';
-    given += call?.function?.arguments ?? '';
+    for (const part of delta?.tool_calls ?? []) given += gather(uses, part);
     const text = speakable(delta?.content ?? '');
     if (text !== '' && length < longest) yield { text };
     length += text.length;
-    if (given.length > 20_000) break;
+    if (given > 20_000) break;
   }
-  const conclusion = name === tool.function.name ? conclusionIn(given) : null;
-  if (conclusion) yield { conclusion };
+  return uses.filter((use) => use !== undefined);
 }
+
+/** Adds a part of a tool's use to those before it; answers how long it is. */
+function gather(uses: Use[], { index, id, function: part }: Part): number {
+  if (!Number.isInteger(index) || index < 0 || index >= mostUses) return 0;
+  const use = (uses[index] ??= { id: id ?? `call_${index}`, name: '', given: '' });
+  use.name += part?.name ?? '';
+  use.given += part?.arguments ?? '';
+  return part?.arguments?.length ?? 0;
+}
+
+type Part = OpenAI.ChatCompletionChunk.Choice.Delta.ToolCall;
+
+/** How many tools are used at once at most. */
+const mostUses = 5;
 
 function conclusionIn(given: string): Conclusion | null {
   try {

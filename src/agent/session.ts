@@ -31,6 +31,8 @@ export interface Session {
   /** How many times faster than life the person is: 1 with a real carrier. */
   pace: number;
   send(message: ToRelay): void;
+  /** The person does not want to be recorded. */
+  stopRecording(): Promise<void>;
   /** Records what came of it. Called once. */
   conclude(conclusion: Conclusion, transcript: Turn[], conduct: Conduct): Promise<void>;
   log(line: string, error?: unknown): void;
@@ -201,6 +203,7 @@ export class Conversation {
   #make(move: Move, spoken = 0): void {
     const { clock } = this.#session;
     this.#dialogue = move.dialogue;
+    if (move.stopsRecording) void clock.busy(this.#session.stopRecording());
     if (move.say !== '') this.#say(move.say);
     const { conclusion, stage } = move.dialogue;
     if (conclusion && isUrgent(conclusion)) void clock.busy(this.#conclude(conclusion));

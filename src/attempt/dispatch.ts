@@ -33,7 +33,7 @@ interface Pace {
 /** What a round of dispatch has done. */
 export interface Round {
   /** Attempts whose intent is recorded, each with its turn. */
-  dispatched: (Intended & { turnAt: Date })[];
+  dispatched: (Intended & { turnAt: Date; dueAt: Date; isPaced: boolean })[];
   /** Tasks that the gate has moved or ended. */
   blocked: number;
   /** In how many milliseconds the account may be asked again; 0: at once. */
@@ -59,7 +59,11 @@ export const dispatchDue = (world: World, pace: Pace): Promise<Round> =>
     const made = turns.map((turnAt, index) => ({ attempt: calls[index]!, turnAt }));
     made.push(...others.map((attempt) => ({ attempt, turnAt: attempt.at })));
     const dispatched: Round['dispatched'] = [];
-    for (const { attempt, turnAt } of made) dispatched.push({ ...(await intend(tx, attempt)), turnAt });
+    for (const { attempt, turnAt } of made) {
+      const { nextAttemptAt, queueId } = attempt.task;
+      const waited = { dueAt: nextAttemptAt ?? attempt.at, isPaced: queueId !== tasks.noQueue };
+      dispatched.push({ ...(await intend(tx, attempt)), turnAt, ...waited });
+    }
     return { dispatched, blocked, againMs: turns.length < calls.length ? againMs : 0 };
   });
 

@@ -3,7 +3,7 @@ import { pickCallerId } from '../domain/caller-id.ts';
 import * as campaigns from '../domain/campaign.ts';
 import { campaignShareOf } from '../domain/campaign.ts';
 import { play, type Group, type Pace } from '../domain/campaign-play.ts';
-import { ringSeconds } from '../domain/call.ts';
+import { ringSeconds, startsPerSecond } from '../domain/call.ts';
 import type { ContactBlock } from '../domain/consent.ts';
 import { whereaboutsOf, type Patient } from '../domain/patient.ts';
 import { candidateZones } from '../domain/zone.ts';
@@ -54,7 +54,7 @@ export async function previewRun(
   const pace: Pace = {
     now: now.getTime(),
     end: campaigns.dayEnd(campaign, date).getTime(),
-    stepMs: Math.max(60_000 / campaign.callsPerMinute, 1_000 / capacity.callsPerSecond),
+    stepMs: Math.max(60_000 / campaign.callsPerMinute, 1_000 / startsPerSecond(capacity.callsPerSecond)),
     lines: Math.min(campaign.maxConcurrentCalls, workspace.policy.maxConcurrentCalls ?? Infinity),
     callMs,
     numberMs: Math.ceil(60_000 / campaignShareOf(capacity.callsPerMinute)),

@@ -7,7 +7,6 @@ import * as conversations from '../domain/conversation.ts';
 import type { Conversation } from '../domain/conversation.ts';
 import { hearPerson } from '../domain/conversation-progress.ts';
 import type { By } from '../domain/event.ts';
-import type { InboundMessage } from '../domain/inbound-message.ts';
 import { wishOf, type Wish } from '../domain/opt-out.ts';
 import { phoneNumbers, type PhoneNumber } from '../domain/workspace.ts';
 import { contactOf } from '../registry.ts';
@@ -15,7 +14,7 @@ import { withdrawUnwanted } from '../withdraw.ts';
 import type { Transaction, World } from '../world.ts';
 import { confirm } from './confirm.ts';
 import type { Intended } from './intent.ts';
-import { park, type Asked } from './parking.ts';
+import { heardBefore, park, unpark, type Asked } from './parking.ts';
 import { closeOpen } from './record.ts';
 import { openFor, whoWrote, type Writer } from './writer.ts';
 import { write } from './write.ts';
@@ -147,14 +146,14 @@ async function record(
   const started = goesOn
     ? []
     : await openFor(tx, { contact, arrival, patientId: (current ?? writer).patientId! });
-  const earlier = parked.flatMap((row) =>
-    hearPerson(conversation, { ...row, messageId: row.id }).map(at(row)),
-  );
   const heard = hearPerson(conversation, receiptOf(text, by));
-  const written = await write(tx, { conversation }, [...started, ...earlier, ...heard], by);
-  if (parked.length > 0)
-    await tx.query(sql`delete from inbound_message where workspace_id = ${by.workspaceId}
-      and sid = any(${parked.map(({ sid }) => sid)})`);
+  const written = await write(
+    tx,
+    { conversation },
+    [...started, ...heardBefore(conversation, parked), ...heard],
+    by,
+  );
+  if (parked.length > 0) await unpark(tx, parked);
   return written.conversation;
 }
 
@@ -181,10 +180,6 @@ const receiptOf = ({ sid, body, segments }: PersonsText, by: By) => ({
   body,
   segments,
 });
-
-const at =
-  (row: InboundMessage) =>
-  <F extends object>(fact: F): F & { effectiveAt: Date } => ({ ...fact, effectiveAt: row.at });
 
 const byOf = ({ workspaceId }: PhoneNumber, clock: Clock): By => ({
   workspaceId,

@@ -1,5 +1,9 @@
+import { sql } from 'kysely';
 import { newId } from '../clock.ts';
 import type { Contact } from '../domain/contact.ts';
+import type { Conversation } from '../domain/conversation.ts';
+import type { Fact } from '../domain/conversation-fact.ts';
+import { hearPerson } from '../domain/conversation-progress.ts';
 import { questionMs, table, type InboundMessage } from '../domain/inbound-message.ts';
 import { whoWrites } from '../domain/message-text.ts';
 import type { Patient } from '../domain/patient.ts';
@@ -25,6 +29,7 @@ const parkedOn = async (tx: Transaction, { text, by }: Pick<Arrival, 'text' | 'b
       workspaceId: { eq: by.workspaceId },
       phone: { eq: text.from },
       phoneFrom: { eq: text.to },
+      dismissedAt: { eq: null },
     })
   ).toSorted((one, other) => one.at.getTime() - other.at.getTime());
 
@@ -59,9 +64,20 @@ export async function park(
   const at = new Date(Math.max(by.now.getTime(), (last?.at.getTime() ?? 0) + 1));
   const id = newId(by.now);
   const row = { workspaceId, sid, id, phone, phoneFrom, body, segments, at, isShared };
-  await tx.insert(table, { ...row, answer, answerSid: null });
+  await tx.insert(table, { ...row, answer, answerSid: null, dismissedAt: null, dismissedBy: null });
   return answer === null ? null : { workspaceId, sid, to: phone, from: phoneFrom, body: answer };
 }
+
+/** What was parked, as messages of a conversation at the times at which it was written. */
+export const heardBefore = (conversation: Conversation, rows: InboundMessage[]): Fact[] =>
+  rows.flatMap((row) =>
+    hearPerson(conversation, { ...row, messageId: row.id }).map((fact) => ({ ...fact, effectiveAt: row.at })),
+  );
+
+/** Takes away what was parked and is part of a conversation now. */
+export const unpark = (tx: Transaction, rows: InboundMessage[]) =>
+  tx.query(sql`delete from inbound_message where workspace_id = any(${rows.map(({ workspaceId }) => workspaceId)})
+    and sid = any(${rows.map(({ sid }) => sid)})`);
 
 /** The question, if at least one of those who may have written may be answered. */
 async function questionFor(

@@ -3,6 +3,7 @@ import { believed } from './belief.ts';
 import { localTimeAt } from './calendar.ts';
 import type { Call } from './call.ts';
 import type { Prepared } from './call-fact.ts';
+import { decideRecording } from './call-recording.ts';
 import type { Event } from './event.ts';
 import { zoneOf } from './gate.ts';
 import type { Patient } from './patient.ts';
@@ -29,7 +30,10 @@ export interface Material {
   call: Call;
   patient: Patient;
   /** Null: the one that was named is gone. */
-  service: Pick<Service, 'name' | 'systemPrompt' | 'greeting' | 'streamUrl' | 'machineMessage'> | null;
+  service: Pick<
+    Service,
+    'name' | 'systemPrompt' | 'greeting' | 'streamUrl' | 'machineMessage' | 'recordsCalls'
+  > | null;
   /** What other systems have told of the patient, newest first. */
   happenings: Event[];
   /** Earlier calls to the patient, newest first. */
@@ -65,13 +69,18 @@ export function assemble(material: Material): Prepared {
       greetingBudget,
     ),
     patientSummary: summaryOf(material),
+    recording: decideRecording({
+      isAsked: service?.recordsCalls ?? false,
+      patient: material.patient,
+      phone: call.phoneTo,
+    }),
   };
 }
 
 /** What the scripted agent must know; the rest of the context is for whoever thinks freely. */
 export function briefFor(
   { call, patient, service }: Pick<Material, 'call' | 'patient' | 'service'>,
-  { greeting }: Prepared,
+  { greeting, recording }: Prepared,
 ): Brief {
   return {
     greeting,
@@ -85,6 +94,7 @@ export function briefFor(
     goal: call.goal ?? null,
     zone: zoneOf(call.decision),
     tellsNumberFirst: call.basis === 'HEALTHCARE_EXEMPTION',
+    isRecordingAnnounced: recording?.announced ?? false,
   };
 }
 

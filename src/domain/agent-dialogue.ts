@@ -73,6 +73,8 @@ export interface Move {
   isFree: boolean;
   /** The conversation is over without another word. */
   isOver: boolean;
+  /** The person does not want to be recorded. Left out: nothing was said of it. */
+  stopsRecording?: true;
 }
 
 /** The last question, in the language that is spoken. */

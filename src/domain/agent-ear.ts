@@ -5,6 +5,7 @@ import { asksToStop, wishOf } from './opt-out.ts';
 export interface Meaning {
   /** The person wants no more calls (C-32): the words of the rule, or others that a reasonable person understands. */
   wantsNoContact: boolean;
+  wantsNoRecording: boolean;
   isWrongPerson: boolean;
   /** Somebody else speaks, and the person that is asked for is not there. */
   isAbsent: boolean;
@@ -28,6 +29,7 @@ export function understand(text: string): Meaning {
   const denies = said.no.test(words) && !said.notNo.test(words);
   return {
     wantsNoContact: wishOf(text, false)?.wish === 'STOP' || (!isLater && asksInPassing(text)),
+    wantsNoRecording: said.notRecorded.test(words),
     isWrongPerson: said.wrongPerson.test(words),
     isAbsent: said.absent.test(words),
     isVoicemail: said.voicemail.test(words),

@@ -19,6 +19,8 @@ export interface Brief {
   zone: string;
   /** Under the healthcare exemption the number is told at the beginning (C-21). */
   tellsNumberFirst: boolean;
+  /** Whether it is said first that the call is recorded (C-44). */
+  isRecordingAnnounced: boolean;
   /** What is left on a machine (C-50); null: nothing. */
   machineMessage: string | null;
 }
@@ -28,6 +30,8 @@ interface Lines {
   disclose(brief: Brief): string;
   reachUs(brief: Brief): string;
   optOut: string;
+  recorded: string;
+  notRecorded: string;
   askFor(brief: Brief): string;
   askBirthDate: string;
   askBirthDateAgain: string;
@@ -54,6 +58,8 @@ const en: Lines = {
   disclose: ({ organization }) => `This is an AI assistant calling for ${organization}.`,
   reachUs: ({ callbackNumber }) => `You can reach us at ${digitsOf(callbackNumber)}.`,
   optOut: 'If you do not want these calls, say stop, or press 9.',
+  recorded: 'This call is recorded.',
+  notRecorded: 'All right, this call is not recorded.',
   askFor: ({ patientName }) => `May I speak with ${patientName}?`,
   askBirthDate: 'Thank you. To protect your privacy, what is your full date of birth?',
   askBirthDateAgain: 'That does not match what I have. What is your full date of birth, with the year?',
@@ -87,6 +93,8 @@ const es: Lines = {
     `Le habla un asistente de inteligencia artificial, de parte de ${organization}.`,
   reachUs: ({ callbackNumber }) => `Puede llamarnos al ${digitsOf(callbackNumber)}.`,
   optOut: 'Si no desea estas llamadas, diga alto u oprima 9.',
+  recorded: 'Esta llamada se graba.',
+  notRecorded: 'De acuerdo, esta llamada no se graba.',
   askFor: ({ patientName }) => `¿Puedo hablar con ${patientName}?`,
   askBirthDate: 'Gracias. Para proteger su privacidad, ¿cuál es su fecha de nacimiento completa?',
   askBirthDateAgain: 'No coincide con lo que tengo. ¿Cuál es su fecha de nacimiento, con el año?',
@@ -133,6 +141,7 @@ export function openingOf(brief: Brief, language: Language): string {
   const parts = [
     ...(discloses.test(brief.greeting) ? [] : [lines.disclose(brief)]),
     brief.greeting,
+    ...(brief.isRecordingAnnounced ? [lines.recorded] : []),
     ...(brief.tellsNumberFirst ? [lines.reachUs(brief)] : []),
     lines.optOut,
     lines.askFor(brief),

@@ -81,6 +81,9 @@ export const interrupt = (dialogue: Dialogue, spoken: string): Dialogue => ({
   isQuestionHeard: /\?\W*$/.test(spoken),
 });
 
+/** Says no more than this, and asks nothing. */
+const silent = (dialogue: Dialogue, say = ''): Move => ({ dialogue, say, isFree: false, isOver: false });
+
 /** What a person may say at any time. An answer comes before anything else: the wish to be left alone first of all. */
 function overriding(dialogue: Dialogue, brief: Brief, { meaning, text }: Heard): Move | null {
   const lines = linesOf(dialogue.language);
@@ -88,10 +91,18 @@ function overriding(dialogue: Dialogue, brief: Brief, { meaning, text }: Heard):
     const summary = `Asked not to be called again: ${quoted(text)}`;
     return close(dialogue, lines.optedOut, { outcome: 'opted_out', summary, optOut: true });
   }
-  if (meaning.isVoicemail && !dialogue.isVerified) {
-    return { dialogue: { ...dialogue, stage: 'machine' }, say: '', isFree: false, isOver: false };
+  if (meaning.wantsNoRecording && !meaning.isVoicemail) {
+    const say = lines.notRecorded;
+    const goesOn = dialogue.stage !== 'closing' && dialogue.stage !== 'machine';
+    const move = goesOn
+      ? ask(dialogue, brief, `${say} ${questionOf(dialogue, brief)}`)
+      : silent(dialogue, say);
+    return { ...move, stopsRecording: true };
   }
-  if (dialogue.stage === 'machine') return { dialogue, say: '', isFree: false, isOver: false };
+  if (meaning.isVoicemail && !dialogue.isVerified) {
+    return silent({ ...dialogue, stage: 'machine' });
+  }
+  if (dialogue.stage === 'machine') return silent(dialogue);
   if (meaning.isWrongPerson && !dialogue.isVerified) {
     return close(dialogue, lines.wrongPerson, {
       outcome: 'wrong_person',
@@ -166,7 +177,7 @@ const stages: Record<Stage, (dialogue: Dialogue, brief: Brief, heard: Heard) => 
   },
 
   machine(dialogue) {
-    return { dialogue, say: '', isFree: false, isOver: false };
+    return silent(dialogue);
   },
 
   /** A farewell ends it; who thinks again before hanging up is heard. */

@@ -23,6 +23,15 @@ export const notNow = words(
   '(?:dont|do not|never) (?:cancel|stop)',
 );
 
+/** The person does not want to be recorded. */
+export const notRecorded = words(
+  '(?:dont|do not|never) (?:\\w+ ){0,2}record(?: \\w+){0,3}',
+  '(?:stop|quit|no|not|without|dont want|do not want) (?:\\w+ ){0,3}record(?:ed|ing)(?: \\w+){0,3}',
+  '(?:turn|switch) (?:off )?(?:the |that |this )?record(?:ing|er)(?: off)?',
+  'no (?:\\w+ ){0,3}(?:grabe[ns]?|grabar|grabad[oa]|grabando|grabacion)(?: \\w+){0,3}',
+  'dejen? de grabar(?: \\w+){0,3}',
+);
+
 /** Nobody of that name can be reached here. */
 export const wrongPerson = words(
   'wrong (?:number|person|house|guy|lady)',

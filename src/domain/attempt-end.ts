@@ -42,9 +42,10 @@ export function verdictOf(
 ): Verdict {
   switch (call.status) {
     case 'COMPLETED':
+      // What was left on a machine is not yet heard, as with a voicemail.
+      if (call.answeredBy === 'MACHINE' && (achieved ?? 'left_message') === 'left_message') return 'retry';
       if (achieved !== null) return achievements[achieved] ?? 'done';
-      if (call.answeredBy === 'FAX') return 'give up';
-      return call.answeredBy === 'MACHINE' ? 'retry' : 'done';
+      return call.answeredBy === 'FAX' ? 'give up' : 'done';
     case 'FAILED': {
       const reason = call.endedReason ?? '';
       return deadLines.has(reason) || reason.startsWith('carrier_rejected') ? 'give up' : 'retry';

@@ -1,4 +1,5 @@
 import type { AnsweredBy, CallOrigin } from './call.ts';
+import type { Recording, RecordingDecision } from './call-recording.ts';
 import type { ContactDecision, LegalBasis, Purpose } from './consent.ts';
 import type { Fact as AnyFact } from './event.ts';
 
@@ -78,6 +79,8 @@ export interface Prepared {
   greeting: string;
   /** What is known of the patient, in at most 4,000 characters, the most relevant first. */
   patientSummary: string;
+  /** Whether the call is recorded, and why. */
+  recording?: RecordingDecision;
 }
 
 /** How a conversation went, as far as its transcript does not tell. */
@@ -117,6 +120,9 @@ export type Fact = AnyFact &
     | { type: 'call.context_ready'; data: Prepared }
     | { type: 'call.answered'; data: { via: Via } }
     | { type: 'call.outcome_reported'; data: Reported }
+    | { type: 'call.recorded'; data: Omit<Recording, 'recordedAt' | 'deletedAt'> }
+    | { type: 'call.recording_stopped'; data: { reason: 'refused' } }
+    | { type: 'call.recording_deleted'; data: { sids: string[] } }
     | { type: 'call.machine_detected'; data: { answeredBy: AnsweredBy; detail: string } }
     | {
         type: 'call.completed' | 'call.busy' | 'call.no_answer' | 'call.failed' | 'call.canceled';

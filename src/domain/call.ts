@@ -20,18 +20,10 @@
  * A status has a rank; it only rises, and a terminal one absorbs whatever is still heard.
  */
 import { defineEntity, p, type InferEntity } from '@mikro-orm/core';
+import { deleted, ended, recorded, rejection, reported } from './call-fold.ts';
+import type { Recording } from './call-recording.ts';
 import type { Channel, ContactDecision, LegalBasis, Purpose } from './consent.ts';
-import type {
-  Conduct,
-  Ended,
-  Fact,
-  Intent,
-  Outcome,
-  Prepared,
-  Rejection,
-  Reported,
-  Turn,
-} from './call-fact.ts';
+import type { Conduct, Fact, Intent, Outcome, Prepared, Turn } from './call-fact.ts';
 import { partialIndex, rowColumns, type Event } from './event.ts';
 
 export type { Ended, Fact, Intent, Outcome, Rejection, Turn, Via } from './call-fact.ts';
@@ -118,6 +110,9 @@ export const table = defineEntity({
     answeredAt: p.datetime().nullable(),
     endedAt: p.datetime().nullable(),
     durationSeconds: p.integer().nullable(),
+    recordings: p.json().$type<Recording[]>(),
+    /** From when on its recordings are kept for as long as the workspace says; null: the carrier has none. */
+    recordingsSince: p.datetime().nullable(),
   },
   indexes: [
     { name: 'call_sid', properties: ['sid', 'workspaceId'] },
@@ -139,6 +134,7 @@ export const table = defineEntity({
       expression: 'create index call_metadata on call using gin (metadata jsonb_path_ops)',
     },
     partialIndex('call_open', 'call (status_at)', isOpen),
+    partialIndex('call_recorded', 'call (recordings_since)', `recordings_since is not null`),
     partialIndex('call_open_contact', 'call (workspace_id, contact_id)', isOpen),
   ],
 });
@@ -173,6 +169,12 @@ export const isBeingPlaced = (call: Call): boolean => call.status === 'QUEUED' &
 /** How long the ring may last before the carrier gives up: 30 seconds. */
 export const ringSeconds = 30;
 
+/**
+ * How many calls are started a second where so many may be: 3 % fewer, because requests arrive some milliseconds early or
+ * late, and no second that the carrier counts may hold one too many.
+ */
+export const startsPerSecond = (allowed: number): number => allowed / 1.03;
+
 /** How long an attempt may go on ringing, by channel: only calls ring. */
 export const ringSecondsOn: Record<Channel, number> = { VOICE: ringSeconds, TEXT: 0, VOICEMAIL: 0 };
 
@@ -193,6 +195,8 @@ const unheard = {
   answeredAt: null,
   endedAt: null,
   durationSeconds: null,
+  recordings: [],
+  recordingsSince: null,
 };
 
 export const blank = (id: string, workspaceId: string): Call => ({
@@ -254,6 +258,12 @@ export function evolve(call: Call, event: Event<Fact>): Call {
       return { ...call, answeredBy: data.answeredBy };
     case 'call.outcome_reported':
       return reported(call, data);
+    case 'call.recorded':
+      return recorded(call, data, at);
+    case 'call.recording_stopped':
+      return { ...call, recordingsSince: new Date(0) };
+    case 'call.recording_deleted':
+      return deleted(call, data.sids, at);
     default:
       return ended(to(terminalOf[type]), data, at);
   }
@@ -274,27 +284,3 @@ export const terminalOf = {
   'call.failed': 'FAILED',
   'call.canceled': 'CANCELED',
 } as const;
-
-function reported(call: Call, { answeredBy, taskIds: _tasks, ...data }: Reported): Call {
-  return { ...call, ...data, answeredBy: answeredBy ?? call.answeredBy ?? null };
-}
-
-function ended(call: Call, data: Ended, at: Date): Call {
-  const durationSeconds = data.durationSeconds ?? null;
-  const reckoned = durationSeconds === null ? null : new Date(at.getTime() - durationSeconds * 1000);
-  const answeredAt = call.answeredAt ?? (call.status === 'COMPLETED' ? reckoned : null);
-  return {
-    ...call,
-    endedAt: at,
-    endedReason: data.endedReason,
-    durationSeconds,
-    answeredAt,
-    answeredBy: call.answeredBy ?? data.answeredBy ?? null,
-  };
-}
-
-const rejection = (data: Rejection) =>
-  data.withheld ??
-  (data.reached
-    ? `carrier_rejected${data.carrierCode ? `_${data.carrierCode}` : ''}`
-    : 'carrier_unavailable');

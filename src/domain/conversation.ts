@@ -49,6 +49,10 @@ export const table = defineEntity({
     messageCount: p.integer(),
     /** When the person last wrote; null: never. */
     heardAt: p.datetime().nullable(),
+    /** When somebody last wrote, of either side. */
+    lastMessageAt: p.datetime(),
+    /** Whether the person wrote last, and it is still open. */
+    isUnanswered: p.boolean(),
     createdAt: p.datetime(),
     closedAt: p.datetime().nullable(),
     closedReason: p.text().nullable(),
@@ -60,6 +64,12 @@ export const table = defineEntity({
       name: 'conversation_open',
       expression: `create unique index conversation_open on conversation (workspace_id, contact_id, phone_from) where status = 'ACTIVE'`,
     },
+    { name: 'conversation_newest', properties: ['workspaceId', 'lastMessageAt', 'id'] },
+    partialIndex(
+      'conversation_unanswered',
+      'conversation (workspace_id, last_message_at, id)',
+      'is_unanswered',
+    ),
     partialIndex('conversation_line', 'conversation (workspace_id, phone, phone_from)', `status = 'ACTIVE'`),
   ],
 });
@@ -140,6 +150,8 @@ export const blank = (id: string, workspaceId: string): Conversation => ({
   basis: null,
   messageCount: 0,
   heardAt: null,
+  lastMessageAt: new Date(0),
+  isUnanswered: false,
   createdAt: new Date(0),
   closedAt: null,
   closedReason: null,
@@ -149,15 +161,24 @@ export function evolve(conversation: Conversation, event: Event<Fact>): Conversa
   const { type, data } = event as unknown as Fact;
   const at = event.effectiveAt;
   const messageCount = conversation.messageCount + 1;
+  // What was parked is written later than it was said.
+  const lastMessageAt = at > conversation.lastMessageAt ? at : conversation.lastMessageAt;
+  const heardAt = at > (conversation.heardAt ?? new Date(0)) ? at : conversation.heardAt;
   switch (type) {
     case 'conversation.started':
-      return { ...conversation, ...data, createdAt: at };
+      return { ...conversation, ...data, createdAt: at, lastMessageAt: at };
     case 'conversation.closed':
-      return { ...conversation, status: 'CLOSED', closedAt: at, closedReason: data.reason };
+      return {
+        ...conversation,
+        status: 'CLOSED',
+        closedAt: at,
+        closedReason: data.reason,
+        isUnanswered: false,
+      };
     case 'message.sent':
-      return { ...conversation, messageCount };
+      return { ...conversation, messageCount, lastMessageAt, isUnanswered: false };
     case 'message.received':
-      return { ...conversation, messageCount, heardAt: at };
+      return { ...conversation, messageCount, heardAt, lastMessageAt, isUnanswered: true };
     default:
       return conversation;
   }

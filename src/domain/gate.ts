@@ -21,6 +21,8 @@ export interface Policy {
   caps: Caps;
   /** How many calls may be under way before its tasks wait; null: as many as the carrier allows. */
   maxConcurrentCalls: number | null;
+  /** For how many days recordings of calls are kept. */
+  recordingDays: number;
 }
 
 /** What the gate is asked. */

@@ -1,8 +1,9 @@
 /** Texts of people that belong to no conversation yet: nobody is known at their number, or several are. */
 import { defineEntity, p, type InferEntity } from '@mikro-orm/core';
+import { partialIndex } from './event.ts';
 import { termsOf, type Patient } from './patient.ts';
 
-/** Texts that are parked. Once it is known who wrote, they become messages of a conversation and leave here. */
+/** Texts that are parked. Once it is known who wrote, they become messages of a conversation and leave here; what is put away stays. */
 export const table = defineEntity({
   name: 'InboundMessage',
   tableName: 'inbound_message',
@@ -23,8 +24,14 @@ export const table = defineEntity({
     answer: p.text().nullable(),
     /** The carrier's id of the answer; null: it was not sent, or nobody knows. */
     answerSid: p.text().nullable(),
+    /** When somebody put it away, and whose key that was; null: it waits. */
+    dismissedAt: p.datetime().nullable(),
+    dismissedBy: p.text().nullable(),
   },
-  indexes: [{ name: 'inbound_message_line', properties: ['workspaceId', 'phone', 'phoneFrom', 'id'] }],
+  indexes: [
+    { name: 'inbound_message_line', properties: ['workspaceId', 'phone', 'phoneFrom', 'id'] },
+    partialIndex('inbound_message_parked', 'inbound_message (workspace_id, id)', 'dismissed_at is null'),
+  ],
 });
 /** One parked text. */
 export interface InboundMessage extends InferEntity<typeof table> {}

@@ -45,6 +45,21 @@ export function checkLength(body: string, basis: LegalBasis | null, path: string
   throw new InputRefusal([{ path, message }]);
 }
 
+/** The most characters of an answer that nobody has read before it is sent: two segments. */
+const longestAnswer = 306;
+
+/** As many whole sentences of an answer as may be sent; null: not even the first one. */
+export function longestReply(text: string, basis: LegalBasis | null): string | null {
+  const most = basis === 'HEALTHCARE_EXEMPTION' ? longestExempt : longestAnswer;
+  const whole = text.replaceAll(/\s+/g, ' ').trim();
+  let kept = '';
+  for (const sentence of whole.match(/[^.!?]+[.!?]*\s*/g) ?? []) {
+    if (kept.length + sentence.trimEnd().length > most) break;
+    kept += sentence;
+  }
+  return kept.trim() || null;
+}
+
 const isSpanish = (language: string | null | undefined) => /^es\b/i.test(language ?? '');
 
 /**

@@ -1,8 +1,19 @@
 import { defineEntity, p } from '@mikro-orm/core';
 import type { Attempt } from './outreach.ts';
+import type { OutreachTask } from './outreach-task.ts';
 
-/** What attempts can be counted by; the contract's StatsGroup. */
-export const groups = ['DAY', 'CHANNEL', 'ORIGIN', 'CAMPAIGN', 'PURPOSE', 'TAG', 'SERVICE', 'HOUR'] as const;
+/** What attempts and tasks can be counted by; the contract's StatsGroup, and by how many attempts it took. */
+export const groups = [
+  'DAY',
+  'CHANNEL',
+  'ORIGIN',
+  'CAMPAIGN',
+  'PURPOSE',
+  'TAG',
+  'SERVICE',
+  'HOUR',
+  'ATTEMPT',
+] as const;
 /** One of `groups`. */
 export type Group = (typeof groups)[number];
 
@@ -11,7 +22,7 @@ export const grains = ['MONTH', 'DAY', 'HOUR'] as const;
 /** One of `grains`. */
 export type Grain = (typeof grains)[number];
 
-/** What is counted of attempts; all are numbers of attempts but the last. */
+/** What is counted of attempts, and from `due` on of tasks. */
 export interface Tally {
   attempts: number;
   answered: number;
@@ -20,9 +31,16 @@ export interface Tally {
   voicemails: number;
   texts: number;
   talkSeconds: number;
+  due: number;
+  attempted: number;
+  reached: number;
+  achieved: number;
 }
 
-/** Attempts counted in advance, by what they began in; in each generation of the projection. */
+/**
+ * Attempts counted in advance by what they began in, and tasks by what they were due in; in each generation of the
+ * projection. What counts nothing any more has no row.
+ */
 export const counts = defineEntity({
   name: 'OutreachCount',
   tableName: 'outreach_count',
@@ -41,27 +59,65 @@ export const counts = defineEntity({
     voicemails: p.integer(),
     texts: p.integer(),
     talkSeconds: p.integer(),
+    due: p.integer(),
+    attempted: p.integer(),
+    reached: p.integer(),
+    achieved: p.integer(),
   },
 });
 
-/** The keys that an attempt is counted under: none where it has no campaign, service or tag, several where it has several tags. */
-export function keysOf(attempt: Attempt): [Group, string][] {
-  const { localDate, localHour, campaignId, serviceId } = attempt;
+/** What is counted under which keys. */
+type Keyed = Pick<
+  Attempt,
+  | 'localDate'
+  | 'localHour'
+  | 'channel'
+  | 'origin'
+  | 'purpose'
+  | 'campaignId'
+  | 'serviceId'
+  | 'tags'
+  | 'number'
+>;
+
+/** The keys of an attempt or a task: none where it has no campaign, service or tag, several where it has several tags. */
+export function keysOf(counted: Keyed): [Group, string][] {
+  const { localDate, localHour, campaignId, serviceId, number } = counted;
   const keys: [Group, string | null][] = [
     ['DAY', localDate],
-    ['HOUR', localHour === null ? null : String(localHour).padStart(2, '0')],
-    ['CHANNEL', attempt.channel],
-    ['ORIGIN', attempt.origin],
-    ['PURPOSE', attempt.purpose],
+    ['HOUR', localHour == null ? null : twoDigits(localHour)],
+    ['ATTEMPT', number == null ? null : twoDigits(number)],
+    ['CHANNEL', counted.channel],
+    ['ORIGIN', counted.origin],
+    ['PURPOSE', counted.purpose],
     ['CAMPAIGN', campaignId ?? null],
     ['SERVICE', serviceId ?? null],
-    ...attempt.tags.map((tag): [Group, string] => ['TAG', tag]),
+    ...counted.tags.map((tag): [Group, string] => ['TAG', tag]),
   ];
   return keys.filter((pair): pair is [Group, string] => pair[1] !== null);
 }
 
+/** So that numbers stand in their order as texts, too. */
+const twoDigits = (number: number): string => String(number).padStart(2, '0');
+
+/** Nothing counted. */
+export const nothing: Tally = {
+  attempts: 0,
+  answered: 0,
+  completed: 0,
+  failed: 0,
+  voicemails: 0,
+  texts: 0,
+  talkSeconds: 0,
+  due: 0,
+  attempted: 0,
+  reached: 0,
+  achieved: 0,
+};
+
 /** What one attempt counts. Only people are talked with. */
-const tallyOf = (attempt: Attempt): Tally => ({
+export const tallyOfAttempt = (attempt: Attempt): Tally => ({
+  ...nothing,
   attempts: 1,
   answered: Number(attempt.answered),
   completed: Number(attempt.completed),
@@ -71,14 +127,23 @@ const tallyOf = (attempt: Attempt): Tally => ({
   talkSeconds: attempt.answered ? attempt.seconds : 0,
 });
 
-/** What a change of an attempt adds to its counts; null: nothing. `before` null: it begins. */
-export function growth(before: Attempt | null, after: Attempt): Tally | null {
-  const now = tallyOf(after);
-  if (!before) return now;
-  const then = tallyOf(before);
-  const entries = Object.entries(now).map(([name, count]) => [name, count - then[name as keyof Tally]]);
-  return entries.some(([, count]) => count !== 0) ? (Object.fromEntries(entries) as Tally) : null;
-}
+/** What one task counts. */
+export const tallyOfTask = ({ due, attempted, reached, achieved }: OutreachTask): Tally => ({
+  ...nothing,
+  due: Number(due),
+  attempted: Number(attempted),
+  reached: Number(reached),
+  achieved: Number(achieved),
+});
+
+/** Counts with others added to them, or taken away. */
+export const plus = (counted: Tally, added: Tally, sign: 1 | -1): Tally =>
+  Object.fromEntries(
+    Object.entries(counted).map(([name, count]) => [name, count + sign * added[name as keyof Tally]]),
+  ) as unknown as Tally;
+
+/** Whether nothing is counted, or nothing changes. */
+export const isNothing = (counted: Tally): boolean => Object.values(counted).every((count) => count === 0);
 
 /** The beginning of the span that an instant is in. */
 export function beginningOf(at: Date, grain: Grain): Date {
@@ -89,43 +154,43 @@ export function beginningOf(at: Date, grain: Grain): Date {
   return begun;
 }
 
-/** The first beginning of a span that is not before an instant. */
-function nextBeginning(at: Date, grain: Grain): Date {
-  const next = beginningOf(at, grain);
-  if (next.getTime() === at.getTime()) return next;
+/** The beginning of a span that is nearest to an instant. */
+function nearestBeginning(at: Date, grain: Grain): Date {
+  const begun = beginningOf(at, grain);
+  const next = new Date(begun);
   if (grain === 'MONTH') next.setUTCMonth(next.getUTCMonth() + 1);
-  else if (grain === 'DAY') next.setUTCDate(next.getUTCDate() + 1);
-  else next.setUTCHours(next.getUTCHours() + 1);
-  return next;
+  else next.setTime(begun.getTime() + (grain === 'DAY' ? 24 : 1) * 3_600_000);
+  return at.getTime() - begun.getTime() < next.getTime() - at.getTime() ? begun : next;
 }
 
-/** An instant and a later one that is not part of the span any more. */
-export type Span = readonly [from: Date, until: Date];
+/** What is counted of a span: from an instant up to, not including, another one; added, or taken away. */
+export interface Part {
+  /** EDGE: nothing is counted in advance. */
+  grain: Grain | 'EDGE';
+  from: Date;
+  until: Date;
+  sign: 1 | -1;
+}
 
 /**
- * A span as whole months, the whole days and hours beside them, and what is less than an hour at its edges: together
- * exactly the span, none of it twice.
+ * A span as whole months and what is more or less than them in days, hours and, less than an hour at each end, one by one:
+ * together exactly the span. A week less than a month is a month without a week, which is less to read than its days.
  */
-export function partsOf(since: Date, until: Date): Record<Grain | 'EDGE', Span[]> {
-  const parts: Record<Grain | 'EDGE', Span[]> = { MONTH: [], DAY: [], HOUR: [], EDGE: [] };
-  let left: Span[] = [[since, until]];
-  for (const grain of grains) {
-    const cut = left.map((span) => ({ span, inside: insideOf(span, grain) }));
-    parts[grain] = cut.flatMap(({ inside }) => (inside ? [inside] : []));
-    left = cut.flatMap(({ span, inside }) => (inside ? around(span, inside) : [span]));
+export function partsOf(since: Date, until: Date): Part[] {
+  const parts: Part[] = [];
+  const add = (grain: Part['grain'], from: Date, to: Date) => {
+    if (from < to) parts.push({ grain, from, until: to, sign: 1 });
+    if (to < from) parts.push({ grain, from: to, until: from, sign: -1 });
+  };
+  let [grain, from, to]: [Part['grain'], Date, Date] = ['EDGE', since, until];
+  for (const coarser of grains.toReversed()) {
+    const [left, right] = [nearestBeginning(from, coarser), nearestBeginning(to, coarser)];
+    const beside = Math.abs(left.getTime() - from.getTime()) + Math.abs(right.getTime() - to.getTime());
+    if (beside >= to.getTime() - from.getTime()) break;
+    add(grain, from, left);
+    add(grain, right, to);
+    [grain, from, to] = [coarser, left, right];
   }
-  parts.EDGE = left.filter(isLong);
+  add(grain, from, to);
   return parts;
 }
-
-/** The whole months, days or hours of a span; null: there are none. */
-function insideOf([since, until]: Span, grain: Grain): Span | null {
-  const inside: Span = [nextBeginning(since, grain), beginningOf(until, grain)];
-  return isLong(inside) ? inside : null;
-}
-
-/** What of a span is not in its inside. */
-const around = ([since, until]: Span, [from, to]: Span): Span[] =>
-  [[since, from] as const, [to, until] as const].filter(isLong);
-
-const isLong = ([from, until]: Span): boolean => from < until;

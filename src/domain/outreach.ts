@@ -24,6 +24,10 @@ export const attempts = defineEntity({
     /** Where it begins in the log. */
     cursor: p.bigint('number'),
     patientId: p.uuid(),
+    /** What it is an attempt at; null: it was wanted by itself. */
+    taskId: p.uuid().nullable(),
+    /** Which attempt at its task it is, 1 the first; null: it has none. */
+    number: p.integer().nullable(),
     channel: p.text().$type<Channel>(),
     at: p.datetime(),
     /** On the person's calendar; of a person whose zone is unknown in UTC. */
@@ -104,6 +108,9 @@ export interface Data {
   answeredBy?: AnsweredBy | null;
   outcome?: string;
   durationSeconds?: number;
+  channel?: Channel;
+  scheduledFor?: string;
+  nextAttemptAt?: string | null;
 }
 
 const channelOf: Record<string, Channel> = {
@@ -140,6 +147,8 @@ export function begin(
     entityId: event.entityId,
     cursor: event.cursor,
     patientId: event.patientId!,
+    taskId: data.taskId ?? null,
+    number: null,
     channel: channelOf[event.type]!,
     at,
     localDate: (localTime ?? at.toISOString()).slice(0, 10),

@@ -13,8 +13,8 @@ export const table = defineEntity({
     workspaceId: p.uuid().primary(),
     id: p.uuid().primary(),
     patientId: p.uuid(),
-    /** Whose key. */
-    keyId: p.uuid(),
+    /** Who: a key's id, or our own agent. */
+    actor: p.text(),
     subject: p.text().$type<Subject>(),
     /** As the client has stated it; null: it has not. */
     purpose: p.text().nullable(),

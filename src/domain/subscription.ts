@@ -61,6 +61,7 @@ export const deliveries = defineEntity({
       'delivery (workspace_id, owner_id, entity_id, cursor)',
       `status = 'PENDING'`,
     ),
+    partialIndex('delivery_dead', 'delivery (workspace_id)', `status = 'DEAD'`),
   ],
 });
 /** One delivery. */

@@ -47,6 +47,9 @@ const lines: Record<string, (data: Data) => string> = {
   'call.context_ready': () => 'The agent is ready',
   'call.answered': () => 'Answered',
   'call.machine_detected': () => 'A machine answered',
+  'call.recorded': () => 'The call was recorded',
+  'call.recording_stopped': () => 'Recording stopped: they did not want it',
+  'call.recording_deleted': () => 'Recordings deleted',
   'call.outcome_reported': (data) => `Outcome: ${words(text(data['outcome']))}`,
   'call.completed': (data) =>
     `Call ended${data['durationSeconds'] === undefined ? '' : ` after ${Number(data['durationSeconds'])} s`}`,

@@ -55,6 +55,7 @@ export const runs = defineEntity({
       'trigger_run (workspace_id, trigger_id, started_at)',
       `started_at is not null`,
     ),
+    partialIndex('trigger_run_dead', 'trigger_run (workspace_id)', `status = 'DEAD'`),
   ],
 });
 /** One run. */

@@ -76,6 +76,8 @@ export const table = defineEntity({
     /** What happened before fires nothing. */
     activeSince: p.datetime(),
     createdAt: p.datetime(),
+    /** It is paused for good; null: it is there. */
+    deletedAt: p.datetime().nullable(),
   },
   indexes: [
     partialIndex('trigger_due', 'outbound_trigger (next_fire_at)', `next_fire_at is not null`),
@@ -92,7 +94,7 @@ type Next = { nextFireAt: string | null };
 export type Fact = AnyFact &
   (
     | { type: 'trigger.created' | 'trigger.updated'; data: Settings & Next }
-    | { type: 'trigger.paused'; data: object }
+    | { type: 'trigger.paused'; data: { isDeleted?: true } }
     | { type: 'trigger.resumed'; data: Next }
     | {
         type: 'trigger.fired';
@@ -131,6 +133,7 @@ export const blank = (id: string, workspaceId: string): Trigger => ({
   nextFireAt: null,
   activeSince: new Date(0),
   createdAt: new Date(0),
+  deletedAt: null,
 });
 
 export function evolve(trigger: Trigger, event: Event<Fact>): Trigger {
@@ -147,7 +150,12 @@ export function evolve(trigger: Trigger, event: Event<Fact>): Trigger {
     case 'trigger.updated':
       return { ...trigger, ...data, ...nextOf(data) };
     case 'trigger.paused':
-      return { ...trigger, active: false, nextFireAt: null };
+      return {
+        ...trigger,
+        active: false,
+        nextFireAt: null,
+        deletedAt: data.isDeleted ? event.recordedAt : trigger.deletedAt,
+      };
     case 'trigger.resumed':
       return { ...trigger, active: true, ...nextOf(data), activeSince: event.recordedAt };
     case 'trigger.fired':
@@ -189,6 +197,12 @@ export function setActive(trigger: Trigger, active: boolean, now: Date): Fact[] 
   return [{ type: 'trigger.resumed', data: { nextFireAt: nextFireAt(trigger, now) } }];
 }
 
+/** Pauses it for good: from then on there is no such trigger, but in what it has made. */
+export function remove(trigger: Trigger): Fact[] {
+  mustExist(trigger);
+  return [{ type: 'trigger.paused', data: { isDeleted: true } }];
+}
+
 /** Refuses ILLEGAL_TRANSITION for one that is paused. */
 export function mustBeActive(trigger: Trigger): void {
   mustExist(trigger);
@@ -214,7 +228,7 @@ export const noSuchTrigger = (id: string): NotFoundRefusal =>
   new NotFoundRefusal('NOT_FOUND', 'There is no such trigger in this workspace.', id);
 
 function mustExist(trigger: Trigger): void {
-  if (trigger.version === 0) throw noSuchTrigger(trigger.id);
+  if (trigger.version === 0 || trigger.deletedAt) throw noSuchTrigger(trigger.id);
 }
 
 const nextFireAt = (

@@ -1,4 +1,5 @@
 import { defineEntity, p, type InferEntity } from '@mikro-orm/core';
+import { defaultKeptDays } from './call-recording.ts';
 import type { Channel } from './consent.ts';
 import type { Policy } from './gate.ts';
 import { isAllowed, isOfTheUnitedStates } from './phone.ts';
@@ -49,6 +50,7 @@ export const openPolicy: Policy = {
   hours: [],
   caps: { perDay: null, perWeek: null, cooldownMinutes: 0 },
   maxConcurrentCalls: null,
+  recordingDays: defaultKeptDays,
 };
 
 /** A key of the API. The secret itself is shown once and never stored. */
@@ -76,6 +78,7 @@ export const scopes = [
   'patients:write',
   'calls:read',
   'calls:write',
+  'outcomes:write',
   'tasks:read',
   'tasks:write',
   'campaigns:read',
@@ -94,9 +97,14 @@ export const scopes = [
 /** One of `scopes`. */
 export type Scope = (typeof scopes)[number];
 
-/** Whether these scopes allow that one: who may write may read what was written. */
+/** Whether these scopes allow that one: who may write may read what was written, and who may do all may do a part. */
 export const covers = (own: readonly Scope[], wanted: string): boolean =>
-  own.some((scope) => scope === wanted || scope === wanted.replace(/:read$/, ':write'));
+  own.some(
+    (scope) => scope === wanted || scope === wanted.replace(/:read$/, ':write') || scope === wider[wanted],
+  );
+
+/** Scopes that are a part of another: what an agent elsewhere needs is only a part of what is done with calls. */
+const wider: Record<string, Scope> = { 'outcomes:write': 'calls:write' };
 
 /** The scopes of a new workspace's first key: all that stay within it. */
 export const workspaceScopes = scopes.filter((scope) => scope !== 'organization:write');
@@ -115,6 +123,8 @@ export const services = defineEntity({
     machineMessage: p.text().nullable(),
     /** The media-stream URL of an agent elsewhere that speaks instead of ours; null: ours does. */
     streamUrl: p.text().nullable(),
+    /** Whether its calls are recorded where the law and the patient allow it (C-44). */
+    recordsCalls: p.boolean(),
     active: p.boolean(),
     isDefault: p.boolean(),
     createdAt: p.datetime(),

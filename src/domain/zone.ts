@@ -69,6 +69,21 @@ export function candidateZones(where: Whereabouts): Candidates {
   };
 }
 
+/**
+ * USPS codes of every state that a person may be in, by the address and by the number's area code, sorted; empty where any
+ * of what is known says another place.
+ */
+export function statesWithin(where: Whereabouts): string[] {
+  const stated = where.timeZone ? canonicalZone(where.timeZone) : null;
+  const sources = [
+    where.address ? hintOfAddress(where.address) : nothing,
+    where.phone ? hintOfNumber(where.phone) : nothing,
+  ].filter(({ zones }) => zones.length > 0);
+  const isElsewhere = stated !== null && !sources.some(({ zones }) => zones.includes(stated));
+  if (isElsewhere || sources.some(({ states }) => states.length === 0)) return [];
+  return unique(sources.flatMap(({ states }) => states));
+}
+
 const unique = (names: string[]): string[] => [...new Set(names)].toSorted();
 
 function hintOfAddress(address: Address): Hint {

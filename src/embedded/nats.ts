@@ -124,7 +124,8 @@ function greeting(port: number): Promise<{ server_name?: string; jetstream?: boo
   return promise;
 }
 
-async function findNats(options: NatsOptions): Promise<string> {
+/** The path of a nats-server that works: looked for, else fetched. Throws with what to do where there is none. */
+export async function findNats(options: NatsOptions): Promise<string> {
   if (options.binary !== undefined) {
     const binary = resolve(options.binary);
     await versionOf(binary).catch((cause: unknown) => {

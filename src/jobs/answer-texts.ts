@@ -23,6 +23,9 @@ interface Tools {
 /** Of what it is a reaction to. */
 export const answering = { 'answer-texts': 'message.received' };
 
+/** How many conversations are answered at once: whoever thinks freely takes a while. */
+const atOnce = 20;
+
 /** How urgent a promise is: more than anything that nobody waits for. */
 const promisePriority = 2;
 
@@ -35,7 +38,9 @@ export function answerTexts(tools: Tools, signal: AbortSignal): Promise<void> {
       tools.log(`a text in conversation ${entityId} is not answered: ${error.code}`);
     });
   const react = async (notices: Notice[]) => {
-    for (const notice of newestOfEach(notices)) await answerIn(notice);
+    const newest = newestOfEach(notices);
+    for (let start = 0; start < newest.length; start += atOnce)
+      await Promise.all(newest.slice(start, start + atOnce).map(answerIn));
   };
   return followLog(tools, { name, types, react }, signal);
 }

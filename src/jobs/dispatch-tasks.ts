@@ -2,14 +2,20 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Attempts } from '../attempt.ts';
 import type { RunningClock } from '../clock.ts';
 import { leadMs } from '../domain/task-progress.ts';
+import type { Counters } from '../metrics/counters.ts';
+import { inScope } from '../scope.ts';
 import type { Stream } from '../stream.ts';
+import type { World } from '../world.ts';
 
 /** What dispatching needs. */
 interface Tools {
+  world: Pick<World, 'heed'>;
   attempts: Attempts;
   stream: Stream;
   clock: RunningClock;
   log: (line: string, error?: unknown) => void;
+  /** Told of each task whose turn has come. Left out: nobody counts. */
+  counters?: Pick<Counters, 'dispatched'>;
 }
 
 /** Events after which something else may be due, or may now be attempted. */
@@ -38,7 +44,7 @@ const failedMs = 1_000;
  * Dispatches tasks as they become due. It is woken by the events that make something due, by a timer at the next due
  * instant, and by the jobs' clock whatever happens: polling would make every call late.
  */
-export function openDispatcher({ attempts, stream, clock, log }: Tools) {
+export function openDispatcher({ world, attempts, stream, clock, log, counters }: Tools) {
   const waiting = new Set<Promise<void>>();
   let running: Promise<number> | null = null;
   let isWanted = false;
@@ -53,7 +59,7 @@ export function openDispatcher({ attempts, stream, clock, log }: Tools) {
   function run(): Promise<number> {
     if (stopped.aborted || clock.now().getTime() < pacedUntil) return running ?? Promise.resolve(0);
     isWanted = true;
-    running ??= clock.busy(rounds()).finally(() => {
+    running ??= clock.busy(inScope({ name: 'dispatch-tasks' }, rounds)).finally(() => {
       running = null;
     });
     return running;
@@ -84,6 +90,7 @@ export function openDispatcher({ attempts, stream, clock, log }: Tools) {
       return 0;
     }
     const { dispatched, blocked, againMs } = await attempts.dispatch(later);
+    counters?.dispatched(dispatched);
     const done = dispatched.length + blocked;
     idle = done > 0 ? 0 : idle + 1;
     if (againMs > 0) pauseFor(againMs);
@@ -109,7 +116,7 @@ export function openDispatcher({ attempts, stream, clock, log }: Tools) {
     const made = new Promise<void>((resolve) => {
       const make = () =>
         clock
-          .busy(call())
+          .busy(inScope({ name: 'attempt a task' }, call))
           .catch((error: unknown) => log('a call is left to the sweep', error))
           .then(resolve);
       if (milliseconds < 1) void make();
@@ -118,17 +125,16 @@ export function openDispatcher({ attempts, stream, clock, log }: Tools) {
     waiting.add(made);
   }
 
-  /** Wakes it when something happens, for as long as the process lives. */
+  const hear = (events: readonly { type: string }[]) => {
+    if (events.some(({ type }) => wakers.has(type))) void run();
+  };
+
+  /** Wakes it when something happens, for as long as the process lives: here at once, elsewhere once the stream tells. */
   async function follow(signal: AbortSignal): Promise<void> {
+    signal.addEventListener('abort', world.heed(hear));
     while (!signal.aborted) {
       try {
-        await stream.follow(
-          (notices) => {
-            if (notices.some(({ type }) => wakers.has(type))) void run();
-          },
-          signal,
-          () => void run(),
-        );
+        await stream.follow(hear, signal, () => void run());
       } catch (error) {
         log('dispatching listens anew', error);
         await sleep(failedMs);

@@ -5,6 +5,7 @@ import * as calls from '../domain/call.ts';
 import type { Call } from '../domain/call.ts';
 import type { By } from '../domain/event.ts';
 import { services, type Service } from '../domain/workspace.ts';
+import type { OutcomeReport, Outcomes } from '../outcome.ts';
 import type { Stream } from '../stream.ts';
 import type { World } from '../world.ts';
 import type { Notice } from '../world/log.ts';
@@ -17,6 +18,7 @@ interface Tools {
   stream: Stream;
   attempts: Attempts;
   carrier: Pick<Carrier, 'leave'>;
+  outcomes: Outcomes;
   clock: Clock;
   log: (line: string, error?: unknown) => void;
 }
@@ -64,12 +66,13 @@ export const stopRinging = (tools: Tools, signal: AbortSignal) => endCalls(tools
 
 /** A reaction to what is recorded, so that it happens also when the process that recorded it dies. */
 function endCalls(tools: Tools, ending: Ending, signal: AbortSignal): Promise<void> {
-  const { world, attempts, carrier, clock, log } = tools;
+  const { world, attempts, carrier, outcomes, clock, log } = tools;
   const { name, type: types, of, applies, message } = ending;
   const end = async (call: Call, by: By) => {
     const words = (await message?.(world, call)) ?? null;
     if (words === null) await attempts.endCall(call, by);
-    else await carrier.leave(call.sid!, words);
+    else if ((await carrier.leave(call.sid!, words)) && !call.outcome)
+      await outcomes.report(messageLeft(call, words, by.now), by);
   };
   const endFor = async ({ id, workspaceId, entityId }: Notice) => {
     const found = await world.find<Call>(calls.table, { workspaceId: { eq: workspaceId }, ...of(entityId) });
@@ -85,6 +88,18 @@ function endCalls(tools: Tools, ending: Ending, signal: AbortSignal): Promise<vo
   };
   return followLog(tools, { name, types, react }, signal);
 }
+
+/** That a machine has been left its message, as an agent would tell it: told again it changes nothing. */
+const messageLeft = ({ id }: Call, text: string, now: Date): OutcomeReport => ({
+  callId: id,
+  outcome: 'left_message',
+  summary: 'Left a message on a machine.',
+  answeredBy: 'MACHINE',
+  transcript: [{ speaker: 'agent', text, at: now.toISOString() }],
+  promises: [],
+  facts: {},
+  optOut: false,
+});
 
 /** What the service of a call leaves on a machine that has ended its announcement; null: nothing. */
 async function messageTo(world: World, { workspaceId, id, serviceId }: Call): Promise<string | null> {

@@ -23,8 +23,8 @@ export const cursorOf = (name: string) =>
   sql`coalesce((select cursor from log_position where name = ${name}), 0)`;
 
 /** Whether nothing that a follower wants has happened, and too little else to write that down: asked with one statement. */
-export async function isIdle(world: Pick<World, 'query'>, name: string, wants: Wants): Promise<boolean> {
-  const [state] = await world.query<{ idle: boolean }>(sql`select not ${wants(cursorOf(name))}
+export async function isIdle(world: Pick<World, 'prepared'>, name: string, wants: Wants): Promise<boolean> {
+  const [state] = await world.prepared<{ idle: boolean }>(sql`select not ${wants(cursorOf(name))}
     and coalesce((select max(global_seq) from event_log), 0) - ${cursorOf(name)} < ${passed} as idle`);
   return state!.idle;
 }

@@ -2,6 +2,8 @@ import { sql } from 'kysely';
 import schedule from 'node-schedule';
 import type { Campaigns } from '../campaign.ts';
 import type { Agent } from '../agent.ts';
+import type { Carrier } from '../carrier.ts';
+import type { RecordingCarrier } from '../carrier/recording.ts';
 import type { Conversations } from '../conversation.ts';
 import { followRuns, nextFollow } from './follow-runs.ts';
 import { nextCampaign, runCampaigns } from './run-campaigns.ts';
@@ -11,6 +13,7 @@ import { relayEvents } from './relay-events.ts';
 import { openDispatcher, type Dispatcher } from './dispatch-tasks.ts';
 import { isOwed } from '../delivery/queue.ts';
 import { isAwaited } from '../trigger/match.ts';
+import { deleteRecordings, nextDeletion } from './delete-recordings.ts';
 import { enqueueDeliveries } from './enqueue-deliveries.ts';
 import { cursorOf } from './follow-log.ts';
 import { matchEvents } from './match-events.ts';
@@ -18,24 +21,30 @@ import { nextSweep, sweepCalls, type Sweep } from './sweep-calls.ts';
 import { nextVoicemailSweep, sweepVoicemails } from './sweep-voicemails.ts';
 import { nextTimeOut, timeOutTasks } from './time-out-tasks.ts';
 import type { RunningClock } from '../clock.ts';
+import type { Counters } from '../metrics/counters.ts';
 import { outreach } from '../outreach.ts';
 import { follow } from '../projection.ts';
+import { inScope } from '../scope.ts';
 import { watchUsage } from '../usage.ts';
 import type { Deliveries } from '../delivery.ts';
+import type { Outcomes } from '../outcome.ts';
 import type { Schedule } from '../schedule.ts';
 import type { Stream } from '../stream.ts';
 import type { Triggers } from '../trigger.ts';
 
 /** What the jobs are run with. */
 export interface JobTools extends Sweep {
+  carrier: Carrier & RecordingCarrier;
   campaigns: Campaigns;
   triggers: Triggers;
   deliveries: Deliveries;
   conversations: Conversations;
   agent: Pick<Agent, 'replyTo'>;
   schedule: Schedule;
+  outcomes: Outcomes;
   stream: Stream;
   clock: RunningClock;
+  counters: Pick<Counters, 'dispatched'>;
 }
 
 /** The tools, and what goes on between two runs. */
@@ -92,6 +101,7 @@ const onTheClock: Record<string, ClockJob> = {
   },
   'sweep-calls': { rule: '* * * * * *', nextAt: nextSweep, run: sweepCalls },
   'watch-usage': { rule: '*/15 * * * * *', nextAt: () => Promise.resolve(null), run: watchUsage },
+  'delete-recordings': { rule: '*/30 * * * * *', nextAt: nextDeletion, run: deleteRecordings },
   'sweep-voicemails': { rule: '*/5 * * * * *', nextAt: nextVoicemailSweep, run: sweepVoicemails },
 };
 
@@ -127,7 +137,7 @@ export function startJobs(given: JobTools): () => Promise<void> {
   const running = new Map<string, Promise<void>>();
   const begin = (name: string, { run }: ClockJob) => {
     if (running.has(name)) return; // the last run still goes on: one at a time in a process
-    const done = run(tools, clock.now())
+    const done = inScope({ name }, () => run(tools, clock.now()))
       .then((count) => count > 0 && tools.log(`${name}: ${count}`))
       .catch((error: unknown) => tools.log(`${name} failed; it runs again at the next tick`, error))
       .then(() => void running.delete(name));

@@ -1,6 +1,6 @@
 import { sql, type RawBuilder } from 'kysely';
 import { bestHourOf, reachabilityOf, trialsKept, type Engagement, type Trial } from '../domain/engagement.ts';
-import { grains, partsOf, type Grain, type Group, type Span, type Tally } from '../domain/outreach-count.ts';
+import { partsOf, type Group, type Part, type Tally } from '../domain/outreach-count.ts';
 import type { World } from '../world.ts';
 
 /** The attempts with one key. */
@@ -27,10 +27,11 @@ const name = 'outreach';
 /** The generation that is read; nothing is there before the projection has begun. */
 const live = sql`(select generation from projection where name = ${name} and is_live)`;
 
-/** How an attempt is counted, by what `keysOf` says of it. */
+/** How an attempt or a task is counted, by what `keysOf` says of it. */
 const keyOf: Record<Group, RawBuilder<unknown>> = {
   DAY: sql`local_date`,
   HOUR: sql`lpad(local_hour::text, 2, '0')`,
+  ATTEMPT: sql`case when number < 100 then lpad(number::text, 2, '0') else number::text end`,
   CHANNEL: sql`channel`,
   ORIGIN: sql`origin`,
   PURPOSE: sql`purpose`,
@@ -39,39 +40,63 @@ const keyOf: Record<Group, RawBuilder<unknown>> = {
   TAG: sql`unnest(tags)`,
 };
 
+/** How each of a tally is read: counted in advance, of an attempt, and of a task. */
+const columns: Record<keyof Tally, { counted: string; attempt: string; task: string }> = {
+  attempts: { counted: 'attempts', attempt: '1', task: '0' },
+  answered: { counted: 'answered', attempt: 'answered::int', task: '0' },
+  completed: { counted: 'completed', attempt: 'completed::int', task: '0' },
+  failed: { counted: 'failed', attempt: 'failed::int', task: '0' },
+  voicemails: { counted: 'voicemails', attempt: `(channel = 'VOICEMAIL')::int`, task: '0' },
+  texts: { counted: 'texts', attempt: `(channel = 'TEXT')::int`, task: '0' },
+  talkSeconds: {
+    counted: 'talk_seconds',
+    attempt: 'case when answered then seconds else 0 end',
+    task: '0',
+  },
+  due: { counted: 'due', attempt: '0', task: 'due::int' },
+  attempted: { counted: 'attempted', attempt: '0', task: 'attempted::int' },
+  reached: { counted: 'reached', attempt: '0', task: 'reached::int' },
+  achieved: { counted: 'achieved', attempt: '0', task: 'achieved::int' },
+};
+const names = Object.keys(columns) as (keyof Tally)[];
+const columnsAs = (source: 'counted' | 'attempt' | 'task', sign: 1 | -1) =>
+  sql.raw(names.map((name) => `${sign} * ${columns[name][source]}`).join(', '));
+const sums = sql.raw(names.map((name) => `sum("${name}")::int8 as "${name}"`).join(', '));
+const quoted = sql.raw(names.map((name) => `"${name}"`).join(', '));
+
+/** Groups that stand in their own order; the others by attempts, most first, and then by tasks. */
+const isOrdered = (group: Group) => group === 'DAY' || group === 'HOUR' || group === 'ATTEMPT';
+
 /**
- * The attempts that began in a span, by key: whole months, days and hours as they were counted in advance, the edges from the
- * attempts themselves. Days and hours in their order, anything else by attempts, most first.
+ * The attempts that began in a span and the tasks that were due in it, by key: months, days and hours as they were counted in
+ * advance, the edges from the rows themselves.
  */
 async function statsOf(
   reader: Reader,
   { workspaceId, since, until, group }: { workspaceId: string; since: Date; until: Date; group: Group },
 ): Promise<OutreachStats[]> {
-  const parts = partsOf(since, until);
   const here = sql`workspace_id = ${workspaceId} and generation = ${live}`;
-  const counted = (grain: Grain) =>
-    parts[grain].map(
-      (span) => sql`select key, attempts, answered, completed, failed, voicemails, texts, talk_seconds
-        from outreach_count where ${here} and grouped_by = ${group} and grain = ${grain} and ${within('begun_at', span)}`,
-    );
-  const edges = parts.EDGE.map(
-    (span) => sql`select ${keyOf[group]}, 1, answered::int, completed::int, failed::int,
-        (channel = 'VOICEMAIL')::int, (channel = 'TEXT')::int, case when answered then seconds else 0 end
-      from outreach_attempt where ${here} and ${within('at', span)}`,
+  const selects = partsOf(since, until).flatMap(({ grain, sign, ...span }) =>
+    grain === 'EDGE'
+      ? [
+          sql`select ${keyOf[group]}, ${columnsAs('attempt', sign)} from outreach_attempt
+            where ${here} and ${within('at', span)}`,
+          sql`select ${keyOf[group]}, ${columnsAs('task', sign)} from outreach_task
+            where ${here} and due and ${within('at', span)}`,
+        ]
+      : sql`select key, ${columnsAs('counted', sign)} from outreach_count
+          where ${here} and grouped_by = ${group} and grain = ${grain} and ${within('begun_at', span)}`,
   );
-  const selects = [...grains.flatMap(counted), ...edges];
   if (selects.length === 0) return [];
-  const order = group === 'DAY' || group === 'HOUR' ? sql`key collate "C"` : sql`2 desc, key collate "C"`;
+  const order = isOrdered(group)
+    ? sql`key collate "C"`
+    : sql`sum(attempts) desc, sum(due) desc, key collate "C"`;
   return reader.query<OutreachStats>(sql`
-    select key, sum(attempts)::int8 as attempts, sum(answered)::int8 as answered, sum(completed)::int8 as completed,
-      sum(failed)::int8 as failed, sum(voicemails)::int8 as voicemails, sum(texts)::int8 as texts,
-      sum(talk_seconds)::int8 as "talkSeconds"
-    from (${sql.join(selects, sql` union all `)})
-      as part(key, attempts, answered, completed, failed, voicemails, texts, talk_seconds)
-    where key is not null group by key order by ${order} limit ${keysLimit}`);
+    select key, ${sums} from (${sql.join(selects, sql` union all `)}) as part(key, ${quoted})
+    where key is not null group by key having sum(attempts) <> 0 or sum(due) <> 0 order by ${order} limit ${keysLimit}`);
 }
 
-const within = (column: string, [from, until]: Span) =>
+const within = (column: string, { from, until }: Pick<Part, 'from' | 'until'>) =>
   sql`${sql.ref(column)} >= ${from} and ${sql.ref(column)} < ${until}`;
 
 /** What attempts at people have come to, by patient; one statement for a hundred as for one. */

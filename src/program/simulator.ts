@@ -29,7 +29,7 @@ export async function openSimulator(
       authToken: config.carrier.authToken.reveal(),
       clock,
       log,
-      birthDateOf: (sid) => birthDateOf(world, sid),
+      birthDateOf: ({ sid }) => birthDateOf(world, sid),
     });
     opened(() => simulator.close());
     return simulator;

@@ -123,7 +123,7 @@ builder.mutationField('reportCallOutcome', (t) =>
   t.field({
     type: ReportCallOutcomeResult,
     nullable: true,
-    authScopes: { scope: 'calls:write' },
+    authScopes: { scope: 'outcomes:write' },
     description:
       'For the agent that held the call: what came of it, and what was promised. Promises become tasks. Once for each call; the same report again answers the same.',
     args: { input: t.arg({ type: ReportCallOutcomeInput, required: true }) },

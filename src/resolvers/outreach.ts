@@ -8,7 +8,7 @@ builder.queryField('outreachStats', (t) =>
     authScopes: { scope: 'calls:read' }, // an empty list tells as well
     complexity: { field: 10, multiplier: 100 },
     description:
-      'Attempts that began from since up to, not including, until, to the instant. DAY and HOUR in their order, other groups by attempts, most first; at most 1,000 rows. Needs calls:read.',
+      'Attempts that began, and tasks that were due, from since up to, not including, until, to the instant. DAY, HOUR and ATTEMPT in their order, other groups by attempts, most first; at most 1,000 rows. Needs calls:read.',
     args: {
       since: t.arg({ type: 'DateTime', required: true }),
       until: t.arg({ type: 'DateTime', required: true }),

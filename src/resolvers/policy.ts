@@ -19,6 +19,10 @@ const PolicyInput = builder.inputType('PolicyInput', {
     maxConcurrentCalls: t.int({
       description: 'Calls under way beyond which tasks wait, 1-10,000; 0: as many as the carrier allows.',
     }),
+    recordingDays: t.int({
+      description:
+        'For how many days recordings of calls are kept, 1-3,650. Past that they are deleted at the carrier.',
+    }),
   }),
 });
 
@@ -32,6 +36,7 @@ const rules = z.object({
   attemptsPerWeek: upTo(100),
   cooldownMinutes: upTo(10_080),
   maxConcurrentCalls: upTo(10_000),
+  recordingDays: optional(z.int().min(1, 'Must be 1 to 3650.').max(3_650, 'Must be 1 to 3650.')),
 });
 
 const PolicyPayload = builder

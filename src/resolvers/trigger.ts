@@ -1,17 +1,18 @@
 import { z } from 'zod';
 import type { Context } from '../context.ts';
 import { IdempotencyRefusal, InputRefusal, NotFoundRefusal, StateRefusal } from '../domain/refusal.ts';
+import * as cron from '../domain/cron.ts';
 import * as triggers from '../domain/trigger.ts';
 import type { Trigger as Row } from '../domain/trigger.ts';
 import { runs, type TriggerRun as RunRow } from '../domain/trigger-run.ts';
-import { builder, pageCost } from '../schema/builder.ts';
+import { builder, failure, pageCost } from '../schema/builder.ts';
 import { answering } from '../schema/error.ts';
 import * as input from '../schema/input.ts';
 import { checked, isId, optional } from '../schema/input.ts';
 import { page } from '../schema/page.ts';
 import { WebhookSecretResult } from '../schema/webhook.ts';
 import { settingsOf, TriggerInput } from './trigger-input.ts';
-import { Trigger, TriggerPreview, TriggerRun, TriggerRunConnection } from '../schema/trigger.ts';
+import { countOf, Trigger, TriggerPreview, TriggerRun, TriggerRunConnection } from '../schema/trigger.ts';
 
 const TriggerPayload = builder
   .objectRef<{ trigger: Row; secret: string | null }>('TriggerPayload')
@@ -82,6 +83,15 @@ builder.mutationFields((t) => ({
     args: { id: t.arg.id({ required: true }), active: t.arg.boolean({ required: true }) },
     resolve: (_, { id, active }, { triggers: keeper, by }) => keeper.setActive(idOf(id), active, by()),
   }),
+  deleteTrigger: t.field({
+    type: TriggerResult,
+    nullable: true,
+    authScopes: { scope: 'triggers:write' },
+    description:
+      'Takes it away for good: it fires no more, its webhook is gone, and runs that wait make nothing. Tasks that it has made stay.',
+    args: { id: t.arg.id({ required: true }) },
+    resolve: (_, { id }, { triggers: keeper, by }) => keeper.deleteTrigger(idOf(id), by()),
+  }),
   fireTrigger: t.field({
     type: TriggerRunResult,
     nullable: true,
@@ -123,9 +133,27 @@ builder.queryFields((t) => ({
     complexity: { field: 1, multiplier: 10 },
     description: 'Oldest first.',
     resolve: async (_, _args, context) =>
-      (await context.world.find<Row>(triggers.table, here(context))).toSorted((a, b) =>
-        a.id < b.id ? -1 : 1,
+      (await context.world.find<Row>(triggers.table, { ...here(context), deletedAt: { eq: null } })).toSorted(
+        (a, b) => (a.id < b.id ? -1 : 1),
       ),
+  }),
+  scheduleTimes: t.field({
+    type: ['DateTime'],
+    authScopes: { scope: 'triggers:read' },
+    args: {
+      schedule: t.arg.string({ required: true, description: 'A cron expression of five fields.' }),
+      timeZone: t.arg({ type: 'TimeZone', required: true }),
+      count: t.arg.int({ description: '1-100; left out: 5.' }),
+    },
+    description: 'When a schedule would come next, before a trigger is made with it.',
+    resolve: (_, args, { clock }) => {
+      const zone = input.timeZone.safeParse(args.timeZone);
+      if (!zone.success) throw failure('INVALID_INPUT', `timeZone: ${zone.error.issues[0]!.message}`);
+      const timeZone = zone.data;
+      const fault = cron.faultOf(args.schedule, timeZone, clock.now());
+      if (fault) throw failure('INVALID_INPUT', `schedule: ${fault}`);
+      return cron.nextRuns(args.schedule, timeZone, clock.now(), countOf(args.count));
+    },
   }),
   triggerPreview: t.field({
     type: TriggerPreview,

@@ -93,6 +93,10 @@ const ServiceInput = builder.inputType('ServiceInput', {
       description:
         'wss; an agent elsewhere that speaks instead of ours, over Twilio Media Streams. Left out: ours speaks.',
     }),
+    recordsCalls: t.boolean({
+      description:
+        'Records its calls where the law of the place of the patient lets one side consent, or the fact recordingConsent of the patient is "given"; any other value of it is a refusal. Left out: false.',
+    }),
     isDefault: t.boolean({ description: "The workspace's first service is its default in any case." }),
   }),
 });
@@ -108,6 +112,7 @@ const serviceRules = z.object({
       { error: 'Must be a wss URL without a query.' },
     ),
   ),
+  recordsCalls: optional(z.boolean()).transform((value) => value ?? false),
   isDefault: optional(z.boolean()).transform((value) => value ?? false),
 });
 

@@ -6,6 +6,11 @@ import {
   type CallContext as ContextRow,
 } from '../domain/call.ts';
 import { outcomes, type Turn as TurnRow } from '../domain/call-fact.ts';
+import {
+  type Recording as RecordingRow,
+  type RecordingDecision as DecisionRow,
+  type RecordingReason as Reason,
+} from '../domain/call-recording.ts';
 import { insightsOf, type Insights } from '../domain/insight.ts';
 import { readingOf } from './reading.ts';
 import { builder } from './builder.ts';
@@ -54,6 +59,43 @@ const CallInsights = builder.objectRef<Insights>('CallInsights').implement({
       nullable: true,
       description: 'From the answer to the first word of the agent.',
     }),
+  }),
+});
+
+const RecordingReason = builder.enumType('RecordingReason', {
+  description: 'Why a call is recorded (CONSENTED, ONE_PARTY) or not.',
+  values: {
+    NOT_ASKED: { description: 'Its service does not record calls.' },
+    REFUSED: { description: 'The patient does not want it.' },
+    CONSENT_MISSING: {
+      description: 'Everybody must consent in a state that the patient may be in, or it is unknown.',
+    },
+    CONSENTED: { description: 'The patient has consented.' },
+    ONE_PARTY: {
+      description: 'The consent of one side is enough in every state that the patient may be in.',
+    },
+  } satisfies Record<Reason, object>,
+});
+
+const RecordingDecision = builder.objectRef<DecisionRow>('RecordingDecision').implement({
+  description: 'Whether a call is recorded, and why.',
+  fields: (t) => ({
+    allowed: t.exposeBoolean('allowed'),
+    reason: t.expose('reason', { type: RecordingReason }),
+    states: t.exposeStringList('states', {
+      description: 'USPS codes of the states that the patient may be in; none: unknown.',
+    }),
+    announced: t.exposeBoolean('announced', { description: 'Whether the person is told first that it is.' }),
+  }),
+});
+
+const Recording = builder.objectRef<RecordingRow>('Recording').implement({
+  description: "A recording of a call. The carrier has it, until the workspace's recordingDays are over.",
+  fields: (t) => ({
+    sid: t.exposeString('sid', { description: "The carrier's id." }),
+    durationSeconds: t.exposeInt('durationSeconds', { nullable: true }),
+    recordedAt: t.expose('recordedAt', { type: 'DateTime' }),
+    deletedAt: t.expose('deletedAt', { type: 'DateTime', nullable: true }),
   }),
 });
 
@@ -125,6 +167,13 @@ Call.implement({
       nullable: true,
       description: 'What the agent was given while the phone rang.',
     }),
+    recording: t.field({
+      type: RecordingDecision,
+      nullable: true,
+      description: 'Decided while the phone rings; null: not yet.',
+      resolve: ({ context }) => context?.recording ?? null,
+    }),
+    recordings: t.expose('recordings', { type: [Recording] }),
     insights: t.field({ type: CallInsights, nullable: true, resolve: insightsOf }),
     answeredBy: t.expose('answeredBy', { type: AnsweredBy, nullable: true }),
     outcome: t.exposeString('outcome', {

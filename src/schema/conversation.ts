@@ -2,12 +2,13 @@ import * as conversations from '../domain/conversation.ts';
 import type { Conversation as Row, Message as MessageRow } from '../domain/conversation.ts';
 import { readingOf } from './reading.ts';
 import { builder, pageCost } from './builder.ts';
+import type { InboundMessage } from '../domain/inbound-message.ts';
 import { ContactDecision, Purpose } from './contact.ts';
 import { WorldEvent } from './event.ts';
 import { page } from './page.ts';
 import { Patient } from './patient.ts';
 
-const ConversationStatus = builder.enumType('ConversationStatus', { values: conversations.statuses });
+export const ConversationStatus = builder.enumType('ConversationStatus', { values: conversations.statuses });
 const MessageDirection = builder.enumType('MessageDirection', { values: conversations.messageDirections });
 
 const Message = builder.objectRef<MessageRow>('Message').implement({
@@ -82,6 +83,18 @@ Conversation.implement({
       },
       MessageConnection,
     ),
+    isUnanswered: t.exposeBoolean('isUnanswered', {
+      description: 'It is open, and the person wrote last.',
+    }),
+    lastMessageAt: t.expose('lastMessageAt', {
+      type: 'DateTime',
+      description: 'When somebody last wrote, of either side.',
+    }),
+    lastMessage: t.field({
+      type: Message,
+      nullable: true,
+      resolve: ({ id }, _, { loaders }) => loaders.lastMessage.load(id),
+    }),
     createdAt: t.expose('createdAt', { type: 'DateTime' }),
     closedAt: t.expose('closedAt', { type: 'DateTime', nullable: true }),
     events: t.field({
@@ -91,3 +104,46 @@ Conversation.implement({
     }),
   }),
 });
+
+/** How many a list holds, whatever the page. */
+const totalOf = (connection: unknown) => (connection as { total: () => Promise<number> }).total();
+
+export const ConversationConnection = builder.connectionObject(
+  {
+    type: Conversation,
+    name: 'ConversationConnection',
+    fields: (t) => ({ totalCount: t.int({ resolve: totalOf }) }),
+  },
+  { name: 'ConversationEdge' },
+);
+
+export const ParkedText = builder.objectRef<InboundMessage>('ParkedText').implement({
+  description:
+    'A text of somebody of whom it is not known who they are: nobody is known at the number, or several are.',
+  authScopes: { scope: 'conversations:read' },
+  fields: (t) => ({
+    id: t.exposeID('id'),
+    phone: t.expose('phone', { type: 'E164', description: 'Whose number it came from.' }),
+    phoneFrom: t.expose('phoneFrom', { type: 'E164', description: 'The number of ours that it came to.' }),
+    body: t.exposeString('body'),
+    at: t.expose('at', { type: 'DateTime' }),
+    question: t.exposeString('answer', {
+      nullable: true,
+      description: 'What was answered to it: who writes. Null: nothing.',
+    }),
+    people: t.field({
+      type: [Patient],
+      description: 'Whoever has this number now.',
+      resolve: ({ phone }, _, { loaders }) => loaders.peopleAt.load(phone),
+    }),
+  }),
+});
+
+export const ParkedTextConnection = builder.connectionObject(
+  {
+    type: ParkedText,
+    name: 'ParkedTextConnection',
+    fields: (t) => ({ totalCount: t.int({ resolve: totalOf }) }),
+  },
+  { name: 'ParkedTextEdge' },
+);

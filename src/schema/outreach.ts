@@ -5,12 +5,12 @@ import { builder } from './builder.ts';
 export const StatsGroup = builder.enumType('StatsGroup', {
   values: groups,
   description:
-    "DAY: the date on the person's calendar, YYYY-MM-DD. HOUR: the hour of the person's day, 00 to 23. CAMPAIGN, SERVICE: ids. TAG: an attempt with two tags counts under both. What has no campaign, service, tag or known time zone is in no row of that group.",
+    "DAY: the date on the person's calendar, YYYY-MM-DD. HOUR: the hour of the person's day, 00 to 23. CAMPAIGN, SERVICE: ids. TAG: an attempt with two tags counts under both. ATTEMPT: which attempt at its task an attempt was, 01 the first; a task counts under the one that reached the person. What has no campaign, service, tag, task or known time zone is in no row of that group.",
 });
 
 export const OutreachStats = builder.objectRef<Tally & { key: string }>('OutreachStats').implement({
   description:
-    'Dials, texts and voicemails that began in the span, with what has come of them since. Texts that answer a person are none.',
+    'Dials, texts and voicemails that began in the span, and tasks that were due in it, with what has come of them since. Texts that answer a person are none.',
   authScopes: { scope: 'calls:read' },
   fields: (t) => ({
     key: t.exposeString('key', { description: 'The value of the group.' }),
@@ -29,6 +29,16 @@ export const OutreachStats = builder.objectRef<Tally & { key: string }>('Outreac
     talkSeconds: t.exposeInt('talkSeconds', {
       description: 'How long the calls lasted that a person answered and that are over.',
     }),
+    due: t.exposeInt('due', {
+      description:
+        'Tasks that were due in the span: for the first time, and without those that were cancelled before an attempt.',
+    }),
+    attempted: t.exposeInt('attempted', { description: 'Of those due: with an attempt.' }),
+    reached: t.exposeInt('reached', {
+      description:
+        'Of those attempted: the person answered or wrote back, or was left what they were to be told.',
+    }),
+    achieved: t.exposeInt('achieved', { description: 'Of those reached: COMPLETED.' }),
     answerRate: t.float({
       description: 'The share of calls that a person answered, 0 to 1; 0 where there were no calls.',
       resolve: ({ attempts, answered, voicemails, texts }) => {

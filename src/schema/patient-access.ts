@@ -1,5 +1,6 @@
 import { subjects, type PatientAccess as Row } from '../domain/patient-access.ts';
 import { builder } from './builder.ts';
+import { isId } from './input.ts';
 import { ApiKey } from './workspace.ts';
 
 const AccessSubject = builder.enumType('AccessSubject', { values: subjects });
@@ -10,11 +11,11 @@ export const PatientAccess = builder.objectRef<Row>('PatientAccess').implement({
   authScopes: { scope: 'workspace:read' },
   fields: (t) => ({
     at: t.expose('at', { type: 'DateTime' }),
+    actor: t.exposeString('actor', { description: "Who: an API key's id, or agent, our own." }),
     apiKey: t.field({
       type: ApiKey,
       nullable: true,
-      description: 'Who.',
-      resolve: ({ keyId }, _, { loaders }) => loaders.apiKey.load(keyId),
+      resolve: ({ actor }, _, { loaders }) => (isId(actor) ? loaders.apiKey.load(actor) : null),
     }),
     subject: t.expose('subject', { type: AccessSubject, description: 'What was read.' }),
     purpose: t.exposeString('purpose', {

@@ -19,6 +19,10 @@ const TriggerAction = builder.objectRef<ActionRow>('TriggerAction').implement({
         'VOICE also where none was named: then it is chosen for each patient, and changes after failed attempts.',
       resolve: ({ channel }) => channel ?? 'VOICE',
     }),
+    isChannelNamed: t.boolean({
+      description: 'False: the channel is chosen for each patient.',
+      resolve: ({ channel }) => channel !== null,
+    }),
     purpose: t.expose('purpose', { type: Purpose }),
     reason: t.exposeString('reason'),
     goal: t.exposeString('goal', { nullable: true }),
@@ -46,6 +50,13 @@ const WebhookDestination = builder.objectRef<Row>('WebhookDestination').implemen
   }),
 });
 
+/** How many instants of a schedule are wanted. Refuses INVALID_INPUT. */
+export function countOf(count: number | null | undefined): number {
+  const wanted = count ?? 5;
+  if (wanted < 1 || wanted > 100) throw failure('INVALID_INPUT', 'count must be 1 to 100.');
+  return wanted;
+}
+
 export const Trigger = builder.objectRef<Row>('Trigger').implement({
   description:
     'Creates a task at a time (CRON), on an event (EVENT), when another system posts (WEBHOOK), or when a patient comes to be in some state (MONITOR).',
@@ -60,6 +71,9 @@ export const Trigger = builder.objectRef<Row>('Trigger').implement({
     eventType: t.exposeString('eventType', { nullable: true }),
     filter: t.expose('filter', { type: 'JSONObject' }),
     action: t.expose('action', { type: TriggerAction }),
+    maxRetries: t.exposeInt('maxRetries', {
+      description: 'How often a run is begun again after its connection failed.',
+    }),
     maxRunsPerMinute: t.exposeInt('maxRunsPerMinute', { description: 'Runs beyond that wait.' }),
     nextFireAt: t.expose('nextFireAt', {
       type: 'DateTime',
@@ -72,10 +86,14 @@ export const Trigger = builder.objectRef<Row>('Trigger').implement({
       description:
         'When the schedule comes next, exact through changes of the clock; also while it is paused.',
       resolve: ({ schedule, timeZone }, { count }, { clock }) => {
-        const wanted = count ?? 5;
-        if (wanted < 1 || wanted > 100) throw failure('INVALID_INPUT', 'count must be 1 to 100.');
+        const wanted = countOf(count);
         return schedule ? cron.nextRuns(schedule, timeZone, clock.now(), wanted) : [];
       },
+    }),
+    deletedAt: t.expose('deletedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'Of one that was taken away, and that only what it has made still names.',
     }),
     webhook: t.field({
       type: WebhookDestination,

@@ -65,6 +65,10 @@ Workspace.implement({
       description: 'Calls under way beyond which tasks wait; null: as many as the carrier allows.',
       resolve: ({ policy }) => policy.maxConcurrentCalls,
     }),
+    recordingDays: t.int({
+      description: 'For how many days recordings of calls are kept; then they are deleted at the carrier.',
+      resolve: ({ policy }) => policy.recordingDays,
+    }),
   }),
 });
 
@@ -82,6 +86,10 @@ export const Service = builder.objectRef<rows.Service>('Service').implement({
     streamUrl: t.exposeString('streamUrl', {
       nullable: true,
       description: 'Where an agent elsewhere speaks instead of ours, over Twilio Media Streams.',
+    }),
+    recordsCalls: t.exposeBoolean('recordsCalls', {
+      description:
+        'Whether its calls are recorded where the law and the patient allow it; Call.recording tells.',
     }),
     active: t.exposeBoolean('active'),
     isDefault: t.exposeBoolean('isDefault'),

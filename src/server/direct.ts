@@ -11,6 +11,7 @@ import {
 import type { Plugin } from 'graphql-yoga';
 import type { Context } from '../context.ts';
 import type { Documents } from './documents.ts';
+import { nameBy } from './during.ts';
 import { masked } from './subscriptions.ts';
 import type { TimeLimit } from './time-limit.ts';
 
@@ -64,6 +65,7 @@ export function openDirect({ schema, documents, yoga, limitTime, mask, bodyLimit
     const unread = Object.assign(request, { body }); // which Yoga can no longer read from the socket
     if (!contextValue || !document) return void yoga(unread, response, contextValue ?? {});
     const { variables: variableValues, operationName } = asked!;
+    nameBy(document, operationName);
     const args = { schema, document, contextValue, variableValues, operationName };
     const result = await limitTime(args, execute);
     if (result.errors) return void yoga(unread, response, executed(contextValue, masked(result, mask)));

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { execute, GraphQLError, type ExecutionArgs, type GraphQLSchema } from 'graphql';
@@ -5,8 +6,10 @@ import type { SubscribePayload } from 'graphql-ws';
 import { useServer } from 'graphql-ws/use/ws';
 import { WebSocketServer, type WebSocket } from 'ws';
 import type { Context } from '../context.ts';
+import { inScope } from '../scope.ts';
 import type { Inside } from '../server.ts';
 import type { Documents } from './documents.ts';
+import { nameBy } from './during.ts';
 import { masked, openSubscriptions } from './subscriptions.ts';
 import type { TimeLimit } from './time-limit.ts';
 
@@ -51,7 +54,11 @@ export function serveSockets(options: {
   });
   const cleanUp = useServer<Record<string, unknown>, { authorization?: string | null }>(
     {
-      execute: async (args) => masked(await limitTime(args, execute), mask),
+      execute: (args) =>
+        inScope({ name: 'graphql', requestId: randomUUID() }, async () => {
+          nameBy(args.document, args.operationName);
+          return masked(await limitTime(args, execute), mask);
+        }),
       subscribe: (args) => subscribe(args, (args as Operation).question),
       onConnect: ({ connectionParams, extra }) => {
         const authorization = keep(connectionParams, extra);

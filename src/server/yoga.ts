@@ -10,6 +10,7 @@ import type { Asking } from '../access.ts';
 import type { Context } from '../context.ts';
 import { tellExecuted } from './direct.ts';
 import { tokenLimit, withoutSuggestions } from './documents.ts';
+import { nameOperation } from './during.ts';
 import type { TimeLimit } from './time-limit.ts';
 
 /** What answering needs. */
@@ -46,6 +47,7 @@ export const openYoga = ({ schema, contextOf, mask, limitTime, introspection, bo
     plugins: [
       limitTokens,
       ...(introspection ? [] : [tellNothingOfTheSchema]),
+      nameOperation,
       tellExecuted,
       within(limitTime),
     ],

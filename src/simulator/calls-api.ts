@@ -26,7 +26,10 @@ interface Office {
 }
 
 /** The Calls resource of an account, with no calls yet. */
-export function openCallsApi(network: Network, queue: DialQueue): ResourceApi {
+export function openCallsApi(
+  network: Network,
+  queue: DialQueue,
+): ResourceApi & { find(sid: string): Call | undefined } {
   const office: Office = {
     network,
     queue,
@@ -41,6 +44,7 @@ export function openCallsApi(network: Network, queue: DialQueue): ResourceApi {
     return call;
   }
   return {
+    find: (sid) => office.calls.get(sid),
     create: (form) => create(office, form),
     fetch: (sid, path) => ({ status: 200, body: callResource(found(sid, path), network.accountSid) }),
     list: (request) => ({

@@ -12,6 +12,7 @@ import { openLedger, type LedgerEntry } from './ledger.ts';
 import { openMessagesApi } from './messages-api.ts';
 import type { Network } from './network.ts';
 import { paceOf } from './pace.ts';
+import { openRecordingsApi } from './recordings-api.ts';
 import { personAt, type Person } from './people.ts';
 import { openVendorAccount } from './vendor-account.ts';
 import { openVoicemailVendor } from './voicemail-vendor.ts';
@@ -37,8 +38,8 @@ export interface CarrierOptions {
   readonly now?: () => Date;
   /** Who is there at a dial, instead of those in people.ts. */
   readonly meet?: (number: string, attempt: number) => Person;
-  /** What the person on the call with this sid knows as their date of birth, YYYY-MM-DD. Default: nobody tells. */
-  readonly birthDateOf?: (sid: string) => Promise<string | null>;
+  /** What the person on a call knows as their date of birth, YYYY-MM-DD. Default: nobody tells. */
+  readonly birthDateOf?: (call: { readonly sid: string; readonly to: string }) => Promise<string | null>;
   /** Where people's texts to any number of the account go (SmsUrl), and in its fragment how. Default: nowhere. */
   readonly messageUrl?: string;
   /** `x-key` and `x-secret` at the voicemail vendor. Default: any. */
@@ -83,7 +84,8 @@ export async function startCarrier(options: CarrierOptions): Promise<Carrier> {
   const vendor = openVoicemailVendor(network, account);
   const { authToken } = options;
   const resources = { Calls: calls, Messages: messages };
-  const desk = { authToken, network, resources, inbox: messages.inbox, vendor };
+  const recordings = openRecordingsApi(network, calls.find);
+  const desk = { authToken, network, resources, recordings, inbox: messages.inbox, vendor };
   const server = http.createServer((request, response) => void serve(desk, request, response));
   const { url, port } = await listen(server, options);
   return {
@@ -135,6 +137,7 @@ function networkOf(
     now,
     pace: paceOf(pace, clock),
     ledger: openLedger(now),
+    recordings: [],
     // The clock does not move on while the customer has not answered.
     sender: { ...sender, send: (...webhook) => clock.busy(sender.send(...webhook)) },
     client: { ...client, ask: (...request) => clock.busy(client.ask(...request)) },

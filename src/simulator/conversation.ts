@@ -3,7 +3,9 @@ import type { Target, TwimlSource } from './call-order.ts';
 import { loadDocument } from './document.ts';
 import type { Network } from './network.ts';
 import type { Person } from './people.ts';
+import { startRecording } from './recording.ts';
 import { performRelay } from './relay.ts';
+import { performStream } from './stream.ts';
 import type { Verb } from './twiml.ts';
 
 /** Does what the customer's TwiML says, from one document to the next, until the last one ends. */
@@ -44,19 +46,23 @@ async function perform(call: Call, network: Network, scene: Scene): Promise<Twim
   for (const verb of document.verbs) {
     if (verb.name === 'Hangup' || verb.name === 'Reject') return null;
     if (verb.name === 'Redirect') return redirectOf(verb, document.url);
-    const relay = verb.name === 'Connect' && verb.children.find(({ name }) => name === 'ConversationRelay');
-    if (relay) {
-      const next = await performRelay(call, network, {
-        verb,
-        relay,
-        documentUrl: document.url,
-        person,
-        signal,
-      });
+    const recording = verb.name === 'Start' && verb.children.find(({ name }) => name === 'Recording');
+    if (recording) startRecording(call, network, recording);
+    const session = verb.name === 'Connect' ? sessionIn(verb) : null;
+    if (session) {
+      const { perform, noun } = session;
+      const next = await perform(call, network, { verb, noun, documentUrl: document.url, person, signal });
       if (next) return next;
     } else await network.pace.wait(secondsOf(verb), signal);
   }
   return null;
+}
+
+/** What talks with the person in a `<Connect>`; null: nothing that is known here. */
+function sessionIn({ children }: Verb) {
+  const noun = children.find(({ name }) => name === 'ConversationRelay' || name === 'Stream');
+  if (!noun) return null;
+  return { noun, perform: noun.name === 'Stream' ? performStream : performRelay };
 }
 
 /** A request to the customer cannot be taken back; when the call moves on, its answer is not waited for. */

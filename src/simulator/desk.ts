@@ -6,6 +6,7 @@ import { ApiError, notAuthenticated, notFound } from './errors.ts';
 import { receiveText } from './inbound.ts';
 import type { Inbox } from './inbox.ts';
 import type { Network } from './network.ts';
+import type { RecordingsApi } from './recordings-api.ts';
 import type { Answer, ResourceApi } from './resource-api.ts';
 import type { VoicemailVendor } from './voicemail-vendor.ts';
 
@@ -15,6 +16,7 @@ export interface Desk {
   readonly authToken: string;
   readonly network: Network;
   readonly resources: Readonly<Record<'Calls' | 'Messages', ResourceApi>>;
+  readonly recordings: RecordingsApi;
   readonly inbox: Inbox;
   readonly vendor: VoicemailVendor;
 }
@@ -55,6 +57,13 @@ async function answerTo(desk: Desk, request: http.IncomingMessage): Promise<Answ
   if (action === 'POST /inbound') return receiveText(desk.inbox, body);
   if (action === 'POST /voicemail/rvm') return await desk.vendor.drop(request.headers, body);
   authenticate(desk, request.headers.authorization);
+  const recording =
+    /^\/2010-04-01\/Accounts\/([^/]+)(?:\/Calls\/([^/]+))?\/Recordings(?:\/([^/]+))?\.json$/.exec(pathname);
+  if (recording?.[1] === desk.network.accountSid) {
+    const [, , callSid, sid] = recording;
+    const form = new URLSearchParams(body);
+    return desk.recordings(request.method ?? '', { path: pathname, query: searchParams, form, callSid, sid });
+  }
   const route = /^\/2010-04-01\/Accounts\/([^/]+)\/(Calls|Messages)(?:\/([^/]+))?\.json$/.exec(pathname);
   const [, accountSid, name = '', sid] = route ?? [];
   if (accountSid !== desk.network.accountSid) throw notFound(pathname);

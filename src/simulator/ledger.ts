@@ -3,8 +3,11 @@ import type { Reply } from './http-client.ts';
 /** What came in, and what went out with one entry for each try. */
 type LedgerKind = CallKind | TextKind | VoicemailKind;
 
-/** A create or update of a call; its status callback, TwiML request, verdict of machine detection; a session of ConversationRelay. */
-type CallKind = 'create' | 'update' | 'callback' | 'twiml' | 'amd' | 'relay';
+/** A create or update of a call; its status callback, TwiML request, verdict of machine detection; a session of ConversationRelay or of Media Streams. */
+type CallKind = 'create' | 'update' | 'callback' | 'twiml' | 'amd' | 'relay' | 'stream' | RecordingKind;
+
+/** What is told of a recording, and what is asked of it. */
+type RecordingKind = 'recording-callback' | 'recording-update' | 'recording-delete';
 
 /** A create or update of a text; its status callback; a text of a person's, told to the customer. */
 type TextKind = 'text' | 'text-update' | 'text-callback' | 'text-received';
@@ -21,6 +24,8 @@ export interface LedgerEntry {
   readonly callSid: string | null;
   /** Of a text; absent for a create that was refused. */
   readonly messageSid?: string;
+  /** Of what was asked of a recording. */
+  readonly recordingSid?: string;
   /** The vendor's `message_id` of a voicemail. */
   readonly messageId?: string;
   /** Idempotency-Key with which a voicemail was asked for. */
@@ -63,6 +68,8 @@ export interface Ledger {
   readonly entries: LedgerEntry[];
   /** Adds a line and gives it back, so that the answer can be entered once it is known. */
   enter(line: LedgerLine): LedgerEntry;
+  /** Notes how long the person on a call waited for the first word of its session. */
+  greet(call: { readonly sid: string; readonly answeredMs: number | null }, pace: { moment(): number }): void;
 }
 
 /** An empty ledger that dates its entries by the given clock. */
@@ -74,6 +81,12 @@ export function openLedger(now: () => Date): Ledger {
       const entry = { at: now().toISOString(), ...line };
       entries.push(entry);
       return entry;
+    },
+    greet: ({ sid, answeredMs }, pace) => {
+      const isSession = ({ kind, callSid }: LedgerEntry) =>
+        callSid === sid && (kind === 'relay' || kind === 'stream');
+      const entry = entries.findLast(isSession);
+      if (entry && answeredMs !== null) entry.greetedMs ??= pace.moment() - answeredMs;
     },
   };
 }

@@ -1,6 +1,8 @@
 import { parseArgs } from 'node:util';
+import { readFileSync } from 'node:fs';
 
 import { openClock } from '../clock.ts';
+import { readBirthDates } from './birth-dates.ts';
 import { startCarrier } from './carrier.ts';
 
 /** Runs a simulated carrier as a process of its own, until SIGTERM or SIGINT. */
@@ -13,12 +15,15 @@ const { values } = parseArgs({
     pace: { type: 'string', default: '1' },
     'calls-per-second': { type: 'string', default: '10' },
     'clock-start': { type: 'string' },
+    people: { type: 'string' },
     'message-url': { type: 'string' },
     'voicemail-key': { type: 'string' },
     'voicemail-secret': { type: 'string' },
     'voicemail-webhook-url': { type: 'string' },
   },
 });
+
+const birthDates = values.people === undefined ? null : readBirthDates(readFileSync(values.people, 'utf8'));
 
 const carrier = await startCarrier({
   port: numberOf('port', 0),
@@ -28,6 +33,7 @@ const carrier = await startCarrier({
   pace: numberOf('pace', Number.MIN_VALUE),
   callsPerSecond: numberOf('calls-per-second', Number.MIN_VALUE),
   clock: openClock(clockStart()),
+  birthDateOf: ({ to }) => Promise.resolve(birthDates?.get(to) ?? null),
   ...asked({
     messageUrl: values['message-url'],
     voicemailKey: values['voicemail-key'],

@@ -100,6 +100,7 @@ const LINES: Record<string, Line> = {
   '0121': answeredBy({ ...HUMAN, staysSeconds: Infinity, isStuck: true, says: [] }),
   '0122': answeredBy(BUSY, BUSY, HUMAN),
   '0123': answeredBy(RINGS_OUT, HUMAN),
+  '0124': answeredBy({ ...HUMAN, says: ['Yes, but please do not record me.', 'Yes, speaking.', 'Yes.'] }),
 };
 
 /** The block of numbers that belongs to nobody, in any area code of the North American plan. */

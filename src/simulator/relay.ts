@@ -1,17 +1,19 @@
 import { randomBytes } from 'node:crypto';
-import WebSocket from 'ws';
+import type WebSocket from 'ws';
 
 import type { Call } from './call.ts';
 import type { Target } from './call-order.ts';
 import type { Network } from './network.ts';
 import type { Person } from './people.ts';
+import { connectSocket, delivered } from './sockets.ts';
 import { converseAs, type Utterances } from './talk.ts';
 import type { Verb } from './twiml.ts';
 
 /** A `<Connect>` that is performed. */
 export interface Connecting {
   readonly verb: Verb;
-  readonly relay: Verb;
+  /** The `<ConversationRelay>` or `<Stream>` in it. */
+  readonly noun: Verb;
   readonly documentUrl: string;
   readonly person: Person;
   /** Aborted when the call ends or is redirected. */
@@ -54,8 +56,10 @@ async function session(
   network: Network,
   connecting: Connecting & { sessionId: string },
 ): Promise<SessionEnd> {
-  const { relay, person, signal, sessionId } = connecting;
-  const socket = await network.busy(connect(call, network, relay.attributes.url ?? ''));
+  const { noun: relay, person, signal, sessionId } = connecting;
+  const socket = await network.busy(
+    connectSocket(call, network, { kind: 'relay', url: relay.attributes.url ?? '' }),
+  );
   if (!socket) return { status: 'failed' };
   const ended = Promise.withResolvers<SessionEnd>();
   const utterances = listen(call, network, { socket, ended });
@@ -68,30 +72,6 @@ async function session(
   } finally {
     utterances.close();
     socket.close();
-  }
-}
-
-/** The open socket, or null; the ledger tells which. Twilio signs the handshake like a webhook without parameters. */
-async function connect(call: Call, network: Network, url: string): Promise<WebSocket | null> {
-  const { to, from } = call.order;
-  const entry = network.ledger.enter({ kind: 'relay', callSid: call.sid, to, from, url, accepted: false });
-  try {
-    const socket = new WebSocket(url, { headers: { 'x-twilio-signature': network.sender.sign(url) } });
-    return await new Promise((resolve) => {
-      socket.once('open', () => {
-        entry.accepted = true;
-        entry.httpStatus = 101;
-        resolve(socket);
-      });
-      socket.once('unexpected-response', (request, response) => {
-        entry.httpStatus = response.statusCode ?? 0;
-        request.destroy();
-        resolve(null);
-      });
-      socket.on('error', () => resolve(null));
-    });
-  } catch {
-    return null; // no URL of a WebSocket
   }
 }
 
@@ -113,7 +93,7 @@ function listen(call: Call, network: Network, { socket, ended }: Listening): Utt
       ended.resolve({ status: 'ended', ...(typeof handoffData === 'string' && { handoffData }) });
     }
     if (message['type'] !== 'text') return;
-    markGreeting(call, network);
+    network.ledger.greet(call, network.pace);
     turn += String(message['token']);
     if (message['last'] !== true) return;
     heard.push(turn);
@@ -131,26 +111,6 @@ function listen(call: Call, network: Network, { socket, ended }: Listening): Utt
     },
     close: () => closed.resolve(null),
   };
-}
-
-/** The ledger tells how long the person waited for the first word. */
-function markGreeting(call: Call, { ledger, pace }: Network): void {
-  const entry = ledger.entries.findLast(({ kind, callSid }) => kind === 'relay' && callSid === call.sid);
-  if (entry && call.answeredMs !== null) entry.greetedMs ??= pace.moment() - call.answeredMs;
-}
-
-/** Sends, and waits until the other side has read it: a pong comes after everything that was sent before it. */
-function delivered(socket: WebSocket, message: object): Promise<void> {
-  return new Promise((resolve) => {
-    if (socket.readyState !== socket.OPEN) return resolve();
-    function settle(): void {
-      socket.off('pong', settle).off('close', settle);
-      resolve();
-    }
-    socket.on('pong', settle).on('close', settle);
-    socket.send(JSON.stringify(message));
-    socket.ping();
-  });
 }
 
 function setupOf(

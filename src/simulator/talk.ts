@@ -32,7 +32,7 @@ export async function converseAs(person: Person, line: LineOpen): Promise<void> 
   const acts = [...person.says];
   for (let heard = await utterances.next(); heard !== null; heard = await utterances.next()) {
     const act =
-      ASKS_BIRTH_DATE.test(heard) && !isOwn(acts[0]) ? await birthDate(network, call.sid) : acts.shift();
+      ASKS_BIRTH_DATE.test(heard) && !isOwn(acts[0]) ? await birthDate(call, network) : acts.shift();
     if (act !== undefined) await perform(act, heard, line);
     // Who has nothing more to say than goodbye does not wait for an answer.
     if (isHangUp(acts[0])) await perform(acts.shift()!, '', line);
@@ -50,8 +50,8 @@ function isHangUp(act: Act | undefined): boolean {
   return typeof act === 'object' && 'hangsUp' in act;
 }
 
-async function birthDate(network: Network, sid: string): Promise<string> {
-  const known = await network.busy(network.birthDateOf(sid));
+async function birthDate({ sid, order }: Call, network: Network): Promise<string> {
+  const known = await network.busy(network.birthDateOf({ sid, to: order.to }));
   if (known === null) return 'I would rather not say.';
   const said = new Intl.DateTimeFormat('en-US', { dateStyle: 'long', timeZone: 'UTC' }).format(
     new Date(known),

@@ -104,6 +104,11 @@ export async function finish(tx: Transaction, endings: Ending[], now: Date): Pro
     where r.id = e.id and r.status = 'RUNNING'`);
 }
 
+/** Ends the runs that wait of a trigger that is there no more. */
+export const abandon = (tx: Transaction, { workspaceId, id }: Trigger, now: Date) =>
+  tx.query(sql`update trigger_run set status = 'FAILED', error = 'The trigger was deleted.', finished_at = ${now}, payload = null
+    where workspace_id = ${workspaceId} and trigger_id = ${id} and status = 'QUEUED'`);
+
 /** When the next run is due, or its lease over; null: none is. */
 export async function nextDueAt(world: Pick<World, 'query'>): Promise<Date | null> {
   const [next] = await world.query<{ at: Date | null }>(sql`

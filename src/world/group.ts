@@ -1,6 +1,6 @@
 import type { Event, Row, Table } from '../domain/event.ts';
 import type { Database } from './database.ts';
-import { isOvertaken, writeStatement } from './sql.ts';
+import { isOvertaken, writeFreeStatement, writeStatement } from './sql.ts';
 
 /** One change's events, and the row that they lead to. */
 export interface Entry {
@@ -24,7 +24,7 @@ const abreast = 2;
 
 /**
  * Group commit: what comes while others are written waits for them and is written together, with one statement and one
- * flush of Postgres's log. Alone, it is written at once. Each is answered when it is durable.
+ * flush of Postgres's log. With nobody before it, it is written at once. Each is answered when it is durable.
  */
 export function openGroup(database: Database) {
   let waiting: Waiting[] = [];
@@ -50,23 +50,36 @@ export function openGroup(database: Database) {
   return write;
 }
 
+/** Writes the entries whose rows are free; the others go on by themselves, so that nobody waits for somebody else's lock. */
 async function writeTogether(database: Database, entries: Waiting[]): Promise<void> {
+  const written = new Set<string>();
   try {
-    await database.run(statementOf(entries));
-    for (const { settle } of entries) settle(true);
+    const [answer] = await database.run<{ ids: string[] }>(statementOf(writeFreeStatement, entries));
+    for (const id of answer!.ids) written.add(id);
   } catch (error) {
-    const [first, ...others] = entries;
-    if (others.length > 0) {
-      // Whoever was overtaken, or cannot be written, took the others with it: they are written without it, half by half.
-      const middle = Math.ceil(entries.length / 2);
-      await writeTogether(database, entries.slice(0, middle));
-      await writeTogether(database, entries.slice(middle));
-    } else if (isOvertaken(error)) first!.settle(false);
-    else first!.fail(error);
+    // Where the connection was lost nobody knows what was written, and each is told so.
+    if (!isUndone(error)) return entries.forEach(({ fail }) => fail(error));
+  }
+  for (const entry of entries) {
+    if (written.has(entry.row.id)) entry.settle(true);
+    else void writeAlone(database, entry);
   }
 }
 
-/** The next entries, no two of them of one row: the second would be overtaken by the first. In one order, against deadlocks. */
+/** Postgres says that it has undone the statement, for what one of its rows is: the others can be written without it. */
+const isUndone = (error: unknown): boolean => /^(22|23|40|55)/.test((error as { code?: string }).code ?? '');
+
+async function writeAlone(database: Database, entry: Waiting): Promise<void> {
+  try {
+    await database.run(statementOf(writeStatement, [entry]));
+    entry.settle(true);
+  } catch (error) {
+    if (isOvertaken(error)) entry.settle(false);
+    else entry.fail(error);
+  }
+}
+
+/** The next entries, no two of them of one row: the second would be overtaken by the first. */
 function take(waiting: Waiting[]): { taken: Waiting[]; left: Waiting[] } {
   const taken = new Map<string, Waiting>();
   const left: Waiting[] = [];
@@ -74,12 +87,12 @@ function take(waiting: Waiting[]): { taken: Waiting[]; left: Waiting[] } {
     if (taken.size < batch && !taken.has(entry.row.id)) taken.set(entry.row.id, entry);
     else left.push(entry);
   }
-  return { taken: [...taken.values()].toSorted((one, other) => (one.row.id < other.row.id ? -1 : 1)), left };
+  return { taken: [...taken.values()], left };
 }
 
-function statementOf(entries: Entry[]) {
+function statementOf(write: typeof writeStatement, entries: Entry[]) {
   const written = [...Map.groupBy(entries, ({ table }) => table)].map(([table, rows]) => ({ table, rows }));
-  return writeStatement(
+  return write(
     written,
     entries.flatMap(({ events }) => events),
   );

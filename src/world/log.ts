@@ -1,11 +1,11 @@
-import { createHash } from 'node:crypto';
 import { sql, type RawBuilder } from 'kysely';
 import { table as eventTable, type Envelope, type Event } from '../domain/event.ts';
+import { chain } from './chain.ts';
 import { prepared, type Database } from './database.ts';
 import { shapeOf } from './sql.ts';
 
 /** An event without what was said or found about a person: what travels through JetStream. */
-export type Notice = Envelope & { cursor: number; type: string };
+export type Notice = Envelope & { cursor: number; type: string; traceparent?: string };
 
 /** An event that has no place in the log yet. */
 type Pending = Omit<Notice, 'cursor'> & { position: number; dataHash: string };
@@ -220,16 +220,3 @@ function logConditions(wanted: LogQuery) {
     sql` `,
   );
 }
-
-/** The hash of a place in the log: over the one before it, the event's envelope and its data's hash. */
-export const chain = (
-  before: string,
-  event: Pick<Pending, 'workspaceId' | 'id' | 'entityId' | 'version' | 'type' | 'dataHash'>,
-): string =>
-  createHash('sha256')
-    .update(
-      [before, event.workspaceId, event.id, event.entityId, event.version, event.type, event.dataHash].join(
-        '\n',
-      ),
-    )
-    .digest('hex');

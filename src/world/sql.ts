@@ -92,21 +92,35 @@ export interface Written {
  * written: so, within an entity, the order of positions is the order of versions.
  * When somebody else was first at one of the rows it divides by zero, so that nothing is written: see `isOvertaken`.
  */
-export function writeStatement(written: Written[], events: Event[]): RawBuilder<unknown> {
-  const writes = written.flatMap(({ table, rows }) => [
-    ...insertsOf(
-      table,
-      rows.filter(({ before }) => before.version === 0),
-    ),
-    ...updatesOf(
-      table,
-      rows.filter(({ before }) => before.version > 0),
-    ),
-  ]);
+export const writeStatement = (written: Written[], events: Event[]): RawBuilder<unknown> =>
+  prepared(sql`${writing(written, events, 'waits')}
+    select pg_notify('outbox', ''), 1 / (count(*) = ${countOf(written)}::int)::int from written`);
+
+/**
+ * The same for rows that have nothing to do with each other. It waits for nobody: a row that somebody else holds, or was
+ * first at, is left as it is. Answers the ids of those that were written.
+ */
+export const writeFreeStatement = (written: Written[], events: Event[]): RawBuilder<unknown> =>
+  prepared(sql`${writing(written, events, 'passes over')}
+    select pg_notify('outbox', ''), coalesce(array_agg(id), '{}') as ids from written`);
+
+const countOf = (written: Written[]): number => written.reduce((sum, { rows }) => sum + rows.length, 0);
+
+/** What is done about a row that somebody else holds. */
+type AtLocks = 'waits' | 'passes over';
+
+function writing(written: Written[], events: Event[], atLocks: AtLocks): RawBuilder<unknown> {
+  const writes = written.flatMap(({ table, rows }) => {
+    const fresh = rows.filter(({ before }) => before.version === 0);
+    const known = rows.filter(({ before }) => before.version > 0);
+    return [
+      ...(fresh.length > 0 ? [insertsOf(table, fresh)] : []),
+      ...(known.length > 0 ? [updatesOf(table, known, atLocks)] : []),
+    ];
+  });
   const parts = writes.map((write, index) => sql`${sql.raw(`w${index}`)} as (${write})`);
   const sources = writes.map((_, index) => `select id from w${index}`).join(' union all ');
-  const count = written.reduce((sum, { rows }) => sum + rows.length, 0);
-  return prepared(sql`with ${sql.join(parts)},
+  return sql`with ${sql.join(parts)},
     written as (${sql.raw(sources)}),
     appended as (
       insert into event (${eventNames})
@@ -116,29 +130,24 @@ export function writeStatement(written: Written[], events: Event[]): RawBuilder<
       join written on written.id = u.entity_id
       order by u.ord
       returning workspace_id, position),
-    queued as (insert into outbox (workspace_id, position) select workspace_id, position from appended)
-    select pg_notify('outbox', ''), 1 / (count(*) = ${count}::int)::int from written`);
+    queued as (insert into outbox (workspace_id, position) select workspace_id, position from appended)`;
 }
 
 /** Whether a write failed because somebody else was first: Postgres's division_by_zero. */
 export const isOvertaken = (error: unknown): boolean => (error as { code?: string }).code === '22012';
 
-function insertsOf(table: Table, rows: Written['rows']): RawBuilder<unknown>[] {
-  if (rows.length === 0) return [];
+function insertsOf(table: Table, rows: Written['rows']): RawBuilder<unknown> {
   const into = sql.table(shapeOf(table).name);
   const values = JSON.stringify(rows.map(({ row }) => toJson(table, row)));
-  return [
-    sql`insert into ${into} select i.* from jsonb_populate_recordset(null::${into}, ${values}::jsonb) i
-      on conflict do nothing returning id`,
-  ];
+  return sql`insert into ${into} select i.* from jsonb_populate_recordset(null::${into}, ${values}::jsonb) i
+    on conflict do nothing returning id`;
 }
 
 /**
  * Only the columns in which one of the rows has changed are written: a fold keeps the value of every other one. What an
  * older fold made is written whole.
  */
-function updatesOf(table: Table, rows: Written['rows']): RawBuilder<unknown>[] {
-  if (rows.length === 0) return [];
+function updatesOf(table: Table, rows: Written['rows'], atLocks: AtLocks): RawBuilder<unknown> {
   const { name, columns } = shapeOf(table);
   const into = sql.table(name);
   const isRefolded = rows.some(({ row, before }) => row.foldVersion !== before.foldVersion);
@@ -153,12 +162,19 @@ function updatesOf(table: Table, rows: Written['rows']): RawBuilder<unknown>[] {
     id: row.id,
     expected: before.version,
   }));
-  return [
-    sql`update ${into} t set ${sql.raw(set)}
+  return sql`update ${into} t set ${sql.raw(set)}
     from jsonb_array_elements(${JSON.stringify(values)}::jsonb) a(j), jsonb_populate_record(null::${into}, a.j) i
-    where t.workspace_id = i.workspace_id and t.id = i.id and t.version = (a.j->>'expected')::int returning t.id`,
-  ];
+    where t.workspace_id = i.workspace_id and t.id = i.id and t.version = (a.j->>'expected')::int
+      ${atLocks === 'waits' ? sql`` : freeSql(into, rows)} returning t.id`;
 }
+
+/** The rows that nobody holds. */
+const freeSql = (table: RawBuilder<unknown>, rows: Written['rows']) => {
+  const workspaceIds = [...new Set(rows.map(({ row }) => row.workspaceId))];
+  const ids = rows.map(({ row }) => row.id);
+  return sql`and t.id = any(array(select l.id from ${table} l
+    where l.workspace_id = any(${workspaceIds}::uuid[]) and l.id = any(${ids}::uuid[]) for update skip locked))`;
+};
 
 const valueOf = (row: Row, property: string) => (row as unknown as Record<string, unknown>)[property];
 

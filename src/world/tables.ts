@@ -9,6 +9,7 @@ import * as imports from '../domain/import.ts';
 import * as inbound from '../domain/inbound-message.ts';
 import * as outreach from '../domain/outreach.ts';
 import * as outreachCount from '../domain/outreach-count.ts';
+import * as outreachTask from '../domain/outreach-task.ts';
 import * as patients from '../domain/patient.ts';
 import * as patientAccess from '../domain/patient-access.ts';
 import * as tasks from '../domain/task.ts';
@@ -56,6 +57,7 @@ export const tables = [
   conversations.messages,
   outreach.attempts,
   outreachCount.counts,
+  outreachTask.tasks,
   inbound.table,
   imports.table,
   voicemailAudio.table,

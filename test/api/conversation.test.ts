@@ -2,11 +2,12 @@
 import { expect, test } from 'vitest';
 import { sql } from 'kysely';
 import * as conversations from '../../src/domain/conversation.ts';
-import { addPatient, setUp, withApp } from '../support/program.ts';
+import { addPatient, setUp, withApp, type App } from '../support/program.ts';
 import { inSeconds, unlimited, upsert } from './tasks.ts';
 import {
   becomes,
   close,
+  newSid,
   ours,
   send,
   setUpTexts,
@@ -242,3 +243,164 @@ test('a text counts as a contact of its day, its carrier gives up when the hours
     },
     { ...unlimited, CLOCK_START: '2026-03-04T00:50:00Z' },
   ));
+
+const listing = `query ($first: Int, $after: String, $filter: ConversationFilter) {
+  conversations(first: $first, after: $after, filter: $filter) {
+    totalCount pageInfo { hasNextPage endCursor }
+    edges { node { id isUnanswered lastMessageAt lastMessage { direction body } } }
+  }
+}`;
+const parkedList = `{ parkedTexts { totalCount edges { node { id phone phoneFrom body question people { name } } } } }`;
+const assigning = `mutation ($ids: [ID!]!, $patientId: ID!) { done: assignParkedTexts(ids: $ids, patientId: $patientId) {
+  __typename ... on ConversationPayload { conversation { id } } ... on Error { code message }
+  ... on InputError { fields { path } } ... on StateError { state } } }`;
+const dismissing = `mutation ($ids: [ID!]!) { done: dismissParkedTexts(ids: $ids) {
+  __typename ... on DismissParkedTextsPayload { dismissed } ... on Error { code } } }`;
+
+/** The ids of what is parked, newest first, by what was written. */
+async function parkedIds(app: App): Promise<Record<string, string>> {
+  const { data } = await app.ask(parkedList);
+  const nodes: { id: string; body: string }[] = data.parkedTexts.edges.map(
+    ({ node }: { node: object }) => node,
+  );
+  return Object.fromEntries(nodes.map(({ id, body }) => [body, id]));
+}
+
+test('conversations are listed by who wrote last, those that wait for an answer apart, a page at a time', () =>
+  withApp(async (app) => {
+    await setUpTexts(app);
+    const phones = ['0141', '0142', '0143'].map((ending) => line(ending));
+    const people = [];
+    for (const phone of phones) people.push(await addPatient(app, phone, `Person ${phone}`));
+    for (const phone of phones) await text(app, phone, `From ${phone}`);
+    const [first] = await talksOf(app, people[0]!);
+    const list = async (variables: Record<string, unknown> = {}) =>
+      (await app.ask(listing, variables)).data.conversations;
+    const said = (found: { edges: { node: { lastMessage: { body: string } } }[] }) =>
+      found.edges.map(({ node }) => node.lastMessage.body);
+    const wrote = phones.map((phone) => `From ${phone}`).toReversed();
+    expect(said(await list())).toEqual(wrote);
+    await send(app, first!.id, 'We answer.');
+    const all = await list();
+    expect([all.totalCount, said(all)]).toEqual([3, ['We answer.', wrote[0], wrote[1]]]);
+    expect(all.edges[0].node).toMatchObject({
+      isUnanswered: false,
+      lastMessage: { direction: 'OUTBOUND', body: 'We answer.' },
+    });
+    const waiting = await list({ filter: { unanswered: true } });
+    expect([waiting.totalCount, said(waiting)]).toEqual([2, [wrote[0], wrote[1]]]);
+    const { pageInfo } = await list({ first: 2 });
+    expect(pageInfo.hasNextPage).toBe(true);
+    expect(said(await list({ first: 2, after: pageInfo.endCursor }))).toEqual([wrote[1]]);
+    // Who closes says that there is nothing to answer.
+    const [second] = await talksOf(app, people[1]!);
+    await close(app, second!.id);
+    expect(said(await list({ filter: { unanswered: true } }))).toEqual([wrote[0]]);
+    expect(said(await list({ filter: { statuses: ['CLOSED'] } }))).toEqual([wrote[1]]);
+    expect(said(await list({ filter: { patientId: people[2]! } }))).toEqual([wrote[0]]);
+    const { data } = await app.ask(
+      'query ($id: ID!) { patient(id: $id) { conversations { totalCount edges { node { id } } } } }',
+      { id: people[0]! },
+    );
+    expect(data.patient.conversations).toEqual({ totalCount: 1, edges: [{ node: { id: first!.id } }] });
+  }));
+
+test('texts of strangers wait until somebody says whose they are, or puts them away', () =>
+  withApp(async (app) => {
+    await setUpTexts(app);
+    const ada = await addPatient(app, line('0150'), 'Ada Byron');
+    const bob = await addPatient(app, line('0151'), 'Bob Byron');
+    const [unknown, other] = [line('0160'), line('0161')];
+    const sid = newSid();
+    await text(app, unknown, 'It is my new number', { MessageSid: sid });
+    await text(app, unknown, 'When do I come?');
+    await text(app, other, 'Win a prize');
+    const { data } = await app.ask(parkedList);
+    expect(data.parkedTexts.totalCount).toBe(3);
+    expect(data.parkedTexts.edges[2].node).toMatchObject({
+      phone: unknown,
+      phoneFrom: ours,
+      body: 'It is my new number',
+      question: null,
+      people: [],
+    });
+    const ids = await parkedIds(app);
+    const [one, two] = [ids['It is my new number']!, ids['When do I come?']!];
+    const done = async (variables: Record<string, unknown>) =>
+      (await app.ask(assigning, variables)).data.done;
+    const prize = ids['Win a prize']!;
+    expect(await done({ ids: [one, prize], patientId: ada })).toMatchObject({
+      code: 'INVALID_INPUT',
+      fields: [{ path: ['ids'] }],
+    });
+    expect(await done({ ids: [], patientId: ada })).toMatchObject({ code: 'INVALID_INPUT' });
+    const put = async (list: string[]) => (await app.ask(dismissing, { ids: list })).data.done;
+    expect(await put([prize])).toEqual({ __typename: 'DismissParkedTextsPayload', dismissed: 1 });
+    expect(await put([prize])).toMatchObject({ code: 'NOT_FOUND' });
+    expect(await done({ ids: [prize], patientId: ada })).toMatchObject({ code: 'NOT_FOUND' });
+
+    const { conversation } = await done({ ids: [two, one], patientId: ada });
+    expect((await talk(app, conversation.id)).texts.map(({ body }) => body)).toEqual([
+      'It is my new number',
+      'When do I come?',
+    ]);
+    expect(await talk(app, conversation.id)).toMatchObject({
+      phone: unknown,
+      phoneFrom: ours,
+      patient: { id: ada },
+      status: 'ACTIVE',
+    });
+    expect(await done({ ids: [one], patientId: bob })).toMatchObject({ code: 'NOT_FOUND' });
+    expect((await app.ask(parkedList)).data.parkedTexts.totalCount).toBe(0);
+    // What the carrier repeats is known, put away or not; what comes next belongs where the first did.
+    await text(app, unknown, 'It is my new number', { MessageSid: sid });
+    await text(app, unknown, 'Hello?');
+    expect((await talk(app, conversation.id)).texts.map(({ body }) => body).at(-1)).toBe('Hello?');
+    expect((await app.ask(parkedList)).data.parkedTexts.totalCount).toBe(0);
+    expect(await send(app, conversation.id, 'On Monday.')).toMatchObject({
+      __typename: 'ConversationPayload',
+    });
+    await close(app, conversation.id);
+    await text(app, unknown, 'And on Tuesday?');
+    expect((await talksOf(app, ada)).map(({ texts }) => texts[0]!.body)).toEqual([
+      'It is my new number',
+      'And on Tuesday?',
+    ]);
+  }));
+
+test('texts from a shared number go to whom they are said to be of, unless somebody else is being talked with', () =>
+  withApp(async (app) => {
+    await setUpTexts(app);
+    const shared = line('0170');
+    const [ada, bob] = [
+      await addPatient(app, shared, 'Ada Byron'),
+      await addPatient(app, shared, 'Bob Byron'),
+    ];
+    await text(app, shared, 'Can I come earlier?');
+    const { data } = await app.ask(parkedList);
+    const [{ node }] = data.parkedTexts.edges;
+    expect(node.question).toContain('name');
+    expect(node.people.map(({ name }: { name: string }) => name).toSorted()).toEqual([
+      'Ada Byron',
+      'Bob Byron',
+    ]);
+    const { talk: his } = await start(app, { patientId: bob });
+    const refused = await app.ask(assigning, { ids: [node.id], patientId: ada });
+    expect(refused.data.done).toMatchObject({
+      code: 'ILLEGAL_TRANSITION',
+      state: 'ACTIVE',
+      message: expect.stringContaining(his.id),
+    });
+    const taken = await app.ask(assigning, { ids: [node.id], patientId: bob });
+    expect(taken.data.done).toMatchObject({ conversation: { id: his.id } });
+    // It was written before we wrote: the time of what was said last does not go back.
+    const [row] = await app.world.query(sql`select last_message_at = max(m.at) as kept from conversation c
+      join message m on m.conversation_id = c.id where c.id = ${his.id} group by c.id, c.last_message_at`);
+    expect(row).toEqual({ kept: true });
+    await close(app, his.id);
+    await text(app, shared, 'STOP');
+    await text(app, shared, 'It was Ada');
+    const ids = await parkedIds(app);
+    const stopped = await app.ask(assigning, { ids: [ids['It was Ada']], patientId: ada });
+    expect(await talk(app, stopped.data.done.conversation.id)).toMatchObject({ status: 'CLOSED' });
+  }));

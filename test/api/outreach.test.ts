@@ -6,7 +6,7 @@ import { scheduled } from './tasks.ts';
 
 const statsQuery = `query ($since: DateTime!, $until: DateTime!, $groupBy: StatsGroup!) {
   outreachStats(since: $since, until: $until, groupBy: $groupBy) {
-    key attempts answered completed failed voicemails texts talkSeconds answerRate
+    key attempts answered completed failed voicemails texts talkSeconds answerRate due attempted reached achieved
   }
 }`;
 const engagementQuery = `query ($id: ID!) { patient(id: $id) { engagement {
@@ -48,7 +48,8 @@ test('what came of calls is counted by channel, origin, day, hour, tag and purpo
     const { data } = await app.ask(`{ call(id: "${id}") { durationSeconds queuedAt answeredAt } }`);
     const { durationSeconds: talkSeconds, queuedAt, answeredAt } = data.call;
     const engagement = await caughtUp(app, patientId);
-    const reached = { attempts: 1, answered: 1, completed: 1, failed: 0, voicemails: 0, texts: 0 };
+    const noTask = { due: 0, attempted: 0, reached: 0, achieved: 0 };
+    const reached = { attempts: 1, answered: 1, completed: 1, failed: 0, voicemails: 0, texts: 0, ...noTask };
     const everything = { ...reached, attempts: 3, completed: 2, talkSeconds, answerRate: 1 / 3 };
     expect(await stats(app, 'CHANNEL')).toEqual([{ key: 'VOICE', ...everything }]);
     expect(await stats(app, 'ORIGIN')).toEqual([{ key: 'API', ...everything }]);
@@ -93,7 +94,7 @@ test('what came of calls is counted by channel, origin, day, hour, tag and purpo
       reachability: 0,
       bestHour: null,
     });
-    const nobody = await addPatient(app, '+12125550177', 'Never called');
+    const nobody = await addPatient(app, '+13125550100', 'Never called');
     const { data: told } = await app.ask(engagementQuery, { id: nobody });
     expect(told.patient.engagement).toMatchObject({ attempts: 0, lastAttemptAt: null, reachability: null });
 
@@ -103,6 +104,47 @@ test('what came of calls is counted by channel, origin, day, hour, tag and purpo
     expect(errors).toBeUndefined();
     expect(await stats(app, 'TAG')).toContainEqual(expect.objectContaining({ key: 'late', attempts: 1 }));
     expect(await stats(app, 'ORIGIN')).toContainEqual(expect.objectContaining({ key: 'TASK', attempts: 1 }));
+    // From due to achieved, and by how many attempts: one was answered, one is for later, one was taken away.
+    const later = await scheduled(app, {
+      patientId: nobody,
+      scheduledFor: '2026-03-05T16:00:00Z',
+      tags: ['later'],
+    });
+    const gone = await scheduled(app, {
+      patientId: nobody,
+      scheduledFor: '2026-03-04T19:00:00Z',
+      tags: ['gone'],
+    });
+    await app.ask('mutation ($id: ID!) { cancelTask(id: $id) { __typename } }', { id: gone.id });
+    await app.ask(
+      'mutation ($id: ID!) { snoozeTask(id: $id, until: "2026-03-07T16:00:00Z") { __typename } }',
+      { id: later.id },
+    );
+    await caughtUp(app, nobody);
+    const funnel = ({ key, due, attempted, reached: told, achieved }: Record<string, unknown>) => [
+      key,
+      due,
+      attempted,
+      told,
+      achieved,
+    ];
+    const byTag = (await stats(app, 'TAG')).map(funnel);
+    expect(byTag).toEqual(
+      expect.arrayContaining([
+        ['late', 1, 1, 1, 1],
+        ['later', 1, 0, 0, 0],
+      ]),
+    );
+    expect(byTag.map(([key]: string[]) => key)).not.toContain('gone');
+    const days = (await stats(app, 'DAY')).map(funnel);
+    expect(days).toContainEqual(['2026-03-04', 1, 1, 1, 1]);
+    expect(days).toContainEqual(['2026-03-07', 1, 0, 0, 0]); // snoozed until then
+    expect(
+      (await stats(app, 'ATTEMPT')).map((row: { attempts: number }) => [
+        row.attempts,
+        ...funnel(row as never),
+      ]),
+    ).toEqual([[1, '01', 1, 1, 1, 1]]);
 
     // What cannot be told says why.
     const codes = async (variables: object, key?: string) =>

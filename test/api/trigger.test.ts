@@ -4,7 +4,18 @@ import { expect, test } from 'vitest';
 import { sql } from 'kysely';
 import { addPatient, setUp, withApp, type App } from '../support/program.ts';
 import { eventually } from '../support/eventually.ts';
-import { advance, fire, ranTimes, record, rewrite, runsOf, setActive, trigger, write } from './triggers.ts';
+import {
+  advance,
+  fire,
+  ranTimes,
+  record,
+  remove,
+  rewrite,
+  runsOf,
+  setActive,
+  trigger,
+  write,
+} from './triggers.ts';
 
 test('a trigger is checked when it is written, as a whole, and every fault has its path', () =>
   withApp(async (app) => {
@@ -286,4 +297,43 @@ test('what is set up wrong fails the run at once, and says why', () =>
     await trigger(app);
     const [nobody] = await ranTimes(app, campaign.id, 1);
     expect(nobody).toMatchObject({ status: 'FAILED', error: 'This event is about no patient.' });
+  }));
+
+test('a trigger that is deleted is there no more, but in what it has made, and what waits makes nothing', () =>
+  withApp(async (app) => {
+    await setUp(app);
+    const patientId = await addPatient(app, '+12125550100', 'Ada Lovelace');
+    const made = await trigger(app, { action: { delaySeconds: 86_400 } });
+    await record(app, patientId, { type: 'lab.result_received' });
+    const [{ task }] = await ranTimes(app, made.id, 1);
+    // A second run waits, because it is paused by then.
+    await app.world
+      .query(sql`insert into trigger_run select r.* from trigger_run t, jsonb_populate_record(null::trigger_run,
+      to_jsonb(t) || jsonb_build_object('id', ${randomUUID()}::text, 'cause', 'later', 'status', 'QUEUED', 'task_id', null,
+        'finished_at', null, 'due_at', '2030-01-01T00:00:00Z')) r where t.trigger_id = ${made.id}`);
+    expect(await remove(app, made.id)).toMatchObject({ trigger: { id: made.id, active: false } });
+    const again = { __typename: 'NotFoundError', code: 'NOT_FOUND' };
+    expect(await remove(app, made.id)).toMatchObject(again);
+    expect(await setActive(app, made.id, true)).toMatchObject(again);
+    expect(await rewrite(app, made.id)).toMatchObject(again);
+    expect(await fire(app, made.id, { patientId })).toMatchObject(again);
+    expect((await app.ask('{ triggers { id } }')).data.triggers).toEqual([]);
+    await record(app, patientId, { type: 'lab.result_received' });
+    const runs = await ranTimes(app, made.id, 2);
+    expect(runs.map(({ status, error }: { status: string; error: string }) => [status, error])).toEqual([
+      ['SUCCEEDED', null],
+      ['FAILED', 'The trigger was deleted.'],
+    ]);
+    const { data } = await app.ask(
+      'query ($id: ID!) { outboundTask(id: $id) { status trigger { name deletedAt } } }',
+      { id: task.id },
+    );
+    expect(data.outboundTask).toEqual({
+      status: 'SCHEDULED',
+      trigger: { name: 'A trigger', deletedAt: expect.any(String) },
+    });
+    const hook = await trigger(app, { kind: 'WEBHOOK' });
+    await remove(app, hook.id);
+    const { status } = await fetch(hook.webhook.url, { method: 'POST', body: '{}' });
+    expect(status).toBe(403); // who cannot sign learns nothing of it
   }));

@@ -58,6 +58,10 @@ export const setActive = async (app: App, id: string, active: boolean) =>
     )
   ).data.setTriggerActive;
 
+/** Takes a trigger away; the whole answer. */
+export const remove = async (app: App, id: string) =>
+  (await app.ask(`mutation ($id: ID!) { deleteTrigger(id: $id) { ${answer} } }`, { id })).data.deleteTrigger;
+
 const runFields = `id status firedBy attempts error createdAt trigger { id }
   task { id status reason goal purpose priority maxAttempts scheduledFor validUntil cancelOn patient { id } trigger { id } events { causationId } }`;
 

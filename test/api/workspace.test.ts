@@ -120,6 +120,7 @@ async function makeEverything(app: App) {
   const outward = await makeOutward(app, patient.id);
   await text(app, '+12125550121', 'When is it?');
   const [conversation] = await talksOf(app, patient.id as string);
+  const PARKED = await parkedText(app);
   const AUDIO = await upload(app);
   const VOICEMAILCASE = await addUseCase(app, [numberId]);
   // One that the vendor never speaks of again.
@@ -145,6 +146,7 @@ async function makeEverything(app: App) {
     TASK: task.id,
     ...outward,
     CONVERSATION: conversation!.id,
+    PARKED,
     CAMPAIGN: campaign.id,
     RUN: campaign.runId,
     AUDIO,
@@ -156,6 +158,13 @@ async function makeEverything(app: App) {
     PATIENTPAGE: log.data.patients.edges[0].cursor as string,
     CAMPAIGNPAGE: log.data.campaigns.edges[0].cursor as string,
   };
+}
+
+/** A text of somebody whom nobody knows. */
+async function parkedText(app: App, to = '+14155550199', key = app.key): Promise<string> {
+  await text(app, '+12125550188', 'Who is this?', { To: to });
+  const { data } = await app.ask('{ parkedTexts(first: 1) { edges { node { id } } } }', {}, key);
+  return data.parkedTexts.edges[0].node.id;
 }
 
 /** A webhook that has fired, and a subscription with a delivery that waits. */
@@ -251,6 +260,29 @@ const asked: [document: string, answer: object][] = [
     { sendMessage: notFound() },
   ],
   [`mutation { closeConversation(id: "CONVERSATION") ${refusal} }`, { closeConversation: notFound() }],
+  ['{ conversations { totalCount edges { node { id } } } }', { conversations: { totalCount: 0, ...empty } }],
+  [
+    '{ conversations(filter: { patientId: "PATIENT", unanswered: true }) { edges { node { id } } } }',
+    { conversations: empty },
+  ],
+  [
+    '{ parkedTexts { totalCount edges { node { phoneFrom people { id } } } } }',
+    {
+      parkedTexts: {
+        totalCount: 1,
+        edges: [{ node: { phoneFrom: '+13035550199', people: [] } }],
+      },
+    },
+  ],
+  [
+    `mutation { assignParkedTexts(ids: ["PARKED"], patientId: "OWN") ${refusal} }`,
+    { assignParkedTexts: notFound() },
+  ],
+  [
+    `mutation { assignParkedTexts(ids: ["OWNPARKED"], patientId: "PATIENT") ${refusal} }`,
+    { assignParkedTexts: notFound('PATIENT_NOT_FOUND') },
+  ],
+  [`mutation { dismissParkedTexts(ids: ["PARKED"]) ${refusal} }`, { dismissParkedTexts: notFound() }],
   ['{ call(sid: "SID") { id } }', { call: null }],
   ['{ calls { edges { node { id } } } }', { calls: empty }],
   ['{ calls(filter: { patientId: "PATIENT" }) { edges { node { id } } } }', { calls: empty }],
@@ -390,6 +422,7 @@ const asked: [document: string, answer: object][] = [
     `mutation { setTriggerActive(id: "TRIGGER", active: false) ${refusal} }`,
     { setTriggerActive: notFound() },
   ],
+  [`mutation { deleteTrigger(id: "TRIGGER") ${refusal} }`, { deleteTrigger: notFound() }],
   [`mutation { fireTrigger(id: "TRIGGER", patientId: "OWN") ${refusal} }`, { fireTrigger: notFound() }],
   [
     `mutation { fireTrigger(id: "OWNTRIGGER", patientId: "PATIENT") ${refusal} }`,
@@ -436,6 +469,7 @@ const failing = [
 const nameless = [
   'advanceClock',
   'clock',
+  'scheduleTimes',
   'setPolicy',
   'setUsageLimit', // FORBIDDEN to any key of a workspace
   'createApiKey',
@@ -470,16 +504,23 @@ test('no key sees or touches anything of another workspace, nor learns that it i
       const { OWNCAMPAIGN, OWNRUN } = await emptyCampaign(app, key);
       const { trigger: own } = await write(app, { kind: 'WEBHOOK' }, key);
       const OWNTRIGGER: string = own.id;
+      const OWNPARKED = await parkedText(app, '+13035550199', key);
       await eventually(async () => {
         const told = await app.ask(`{ outreachStats(${ever}, groupBy: ORIGIN) { key attempts } }`);
         return told.data.outreachStats.length > 0; // there is something to be seen
       });
       const before = await app.world.query(sql`select * from event order by position`);
       const fill = (document: string, names: Things) =>
-        Object.entries({ ...names, OWN, OWNCAMPAIGN, OWNRUN, OWNAUDIO, OWNCASE, OWNTRIGGER }).reduce(
-          (text, [name, value]) => text.replaceAll(`"${name}"`, `"${value}"`),
-          document,
-        );
+        Object.entries({
+          ...names,
+          OWN,
+          OWNCAMPAIGN,
+          OWNRUN,
+          OWNAUDIO,
+          OWNCASE,
+          OWNTRIGGER,
+          OWNPARKED,
+        }).reduce((text, [name, value]) => text.replaceAll(`"${name}"`, `"${value}"`), document);
       for (const [document, answer] of asked) {
         const told = await app.ask(fill(document, things), {}, key);
         expect({ document, ...told }).toEqual({ document, data: answer });
@@ -670,6 +711,11 @@ test('a key reads nothing without the scope: no list, no count, no page, nor tha
       '{ campaigns { edges { cursor } } }',
       `{ campaign(id: "${randomUUID()}") { __typename } }`,
       `{ conversation(id: "${randomUUID()}") { __typename } }`,
+      '{ conversations { totalCount } }',
+      '{ parkedTexts { edges { cursor } } }',
+      `mutation { assignParkedTexts(ids: ["${randomUUID()}"], patientId: "${patientId}") { __typename } }`,
+      `mutation { dismissParkedTexts(ids: ["${randomUUID()}"]) { __typename } }`,
+      `mutation { deleteTrigger(id: "${randomUUID()}") { __typename } }`,
       `{ campaignRun(id: "${randomUUID()}") { __typename } }`,
       `{ campaignPreview(campaignId: "${randomUUID()}") { __typename } }`,
       '{ events { edges { cursor } } }',
@@ -684,6 +730,7 @@ test('a key reads nothing without the scope: no list, no count, no page, nor tha
       `calls { edges { cursor } }`,
       'timeline { edges { cursor } }',
       'tasks { totalCount }',
+      'conversations { totalCount }',
       'tasks { pageInfo { hasNextPage } }',
     ];
     for (const field of beyond) {

@@ -18,6 +18,7 @@ const brief: Brief = {
   goal: null,
   zone: 'America/New_York',
   tellsNumberFirst: false,
+  isRecordingAnnounced: false,
   machineMessage: null,
 };
 
@@ -29,12 +30,14 @@ function stage(mind: Session['mind'] = null) {
   const sent: ToRelay[] = [];
   const concluded: Concluded[] = [];
   const logged: string[] = [];
+  const stopped: true[] = [];
   const conversation = new Conversation({
     brief,
     mind,
     clock,
     pace: 1,
     send: (message) => void sent.push(message),
+    stopRecording: () => Promise.resolve(void stopped.push(true)),
     conclude: (...given) => {
       concluded.push(given);
       return Promise.resolve();
@@ -53,7 +56,7 @@ function stage(mind: Session['mind'] = null) {
     return all.slice(0, -1);
   };
   const seconds = (count: number) => clock.advance(new Date(clock.now().getTime() + count * 1000));
-  return { clock, sent, concluded, logged, conversation, say, turns, seconds };
+  return { clock, sent, concluded, logged, stopped, conversation, say, turns, seconds };
 }
 
 /** Says the words with a pause between them that only an abort shortens. */

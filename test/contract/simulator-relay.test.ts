@@ -1,6 +1,10 @@
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import twilio from 'twilio';
 import { expect, test } from 'vitest';
 import { WebSocketServer, type WebSocket } from 'ws';
@@ -159,4 +163,38 @@ test('a relay that cannot be reached, or breaks, has failed, which the action is
   expect(nowhere.ledger).toMatchObject([{ accepted: false }]);
   const broken = await play(['Hello?'], (_message, _say, socket) => socket.terminate());
   expect(broken.action).toMatchObject([{ SessionStatus: 'failed' }]);
+});
+
+test('a carrier of its own is told who knows which date of birth, in the CSV that patients are imported from', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'callwell-people-'));
+  const people = join(folder, 'people.csv');
+  writeFileSync(
+    people,
+    `Name,Birth Date,Phone\nRosa,1951-03-14,${numberOf('0100')}\nBen,,${numberOf('0107')}\n`,
+  );
+  const agent = await openAgent(({ type }, say, socket) => {
+    if (type === 'setup') say('What is your date of birth?');
+    else end(socket);
+  });
+  const options = ['--port', '0', '--pace', '100', '--account-sid', ACCOUNT_SID, '--auth-token', AUTH_TOKEN];
+  const child = spawn(process.execPath, ['src/simulator/main.ts', ...options, '--people', people], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  try {
+    const [line] = (await once(child.stdout, 'data')) as [Buffer];
+    const client = clientOf(/http:\S+/.exec(line.toString())![0]);
+    const twiml = `<Response><Connect><ConversationRelay url="${agent.url}"/></Connect></Response>`;
+    for (const ending of ['0100', '0107']) {
+      await client.calls.create({ to: numberOf(ending), from: FROM, twiml });
+      await eventually(
+        () => agent.heard.at(-1)?.type === 'prompt' && agent.heard.at(-2)?.['to'] === numberOf(ending),
+      );
+    }
+    const said = agent.heard.flatMap(({ voicePrompt }) => (voicePrompt ? [voicePrompt] : []));
+    expect(said).toEqual(['It is March 14, 1951.', 'I would rather not say.']);
+  } finally {
+    child.kill('SIGKILL');
+    agent.close();
+    rmSync(folder, { recursive: true });
+  }
 });

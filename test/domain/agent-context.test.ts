@@ -35,6 +35,7 @@ const service = {
   greeting: 'Hello from {{serviceName}}.',
   streamUrl: null,
   machineMessage: null,
+  recordsCalls: false,
 };
 
 const context = (more: Partial<Material> = {}) =>

@@ -16,6 +16,7 @@ const brief: Brief = {
   goal: `Find out about the ${secret}`,
   zone: 'America/New_York',
   tellsNumberFirst: false,
+  isRecordingAnnounced: false,
   machineMessage: 'This is Care. Please call us back at 415 555 0199.',
 };
 
@@ -94,6 +95,21 @@ test('the opening tells that an AI calls and for whom, unless the greeting does,
   );
   const own = { ...brief, greeting: 'Hello, this is the automated assistant of the clinic.' };
   expect(open(own).say).toMatch(/^Hello, this is the automated assistant of the clinic\. If you/);
+});
+
+test('who does not want to be recorded is not, whenever they say so, and the conversation goes on where it was', () => {
+  const [, asked, stopped] = talk(['Yes', 'Do not record this, please']);
+  expect(stopped).toMatchObject({ stopsRecording: true, dialogue: { stage: 'verifying', conclusion: null } });
+  expect(stopped!.say).toBe(`All right, this call is not recorded. ${asked!.say}`);
+  const late = talk(['Yes', 'March 14, 1951', 'Yes', 'And stop recording']).at(-1)!;
+  expect(late).toMatchObject({ stopsRecording: true, dialogue: { conclusion: { outcome: 'confirmed' } } });
+  expect(late.say).toBe('All right, this call is not recorded.');
+});
+
+test('it is said at the beginning that the call is recorded where that must be said', () => {
+  expect(open({ ...brief, isRecordingAnnounced: true }).say).toContain(
+    'clinic. This call is recorded. If you',
+  );
 });
 
 test('under the healthcare exemption the number is told at the beginning', () => {

@@ -63,5 +63,9 @@ test('a call that a machine answered is tried again, also where it was told to c
     outcome: 'completed_by_machine',
     verdict: 'retry',
   });
+  const left = { ...ended, outcome: 'left_message' as const };
+  expect(endOfCall({ ...left, answeredBy: 'MACHINE' }, false).verdict).toBe('retry');
+  expect(endOfCall({ ...left, answeredBy: 'HUMAN' }, false).verdict).toBe('done');
   expect(endOfCall({ ...ended, answeredBy: 'UNKNOWN' }, false).verdict).toBe('done');
+  expect(endOfCall({ ...ended, answeredBy: 'FAX' }, false).verdict).toBe('give up');
 });

@@ -40,6 +40,15 @@ test('a day of 25 hours is one day: the calendar is stricter than 24 hours when 
   expect(decision).toEqual({ blocks: ['FREQUENCY_CAP'], freeAt: new Date('2026-11-02T05:00:00Z') });
 });
 
+test('a week that has 169 hours is one week: an attempt early on its Monday counts to the end of its Sunday', () => {
+  const caps = { perDay: null, perWeek: 1, cooldownMinutes: 0 };
+  const monday = '2026-10-26T04:30:00Z'; // 00:30 in New York
+  const decision = ask('2026-11-02T04:40:00Z', [monday], { caps }); // Sunday at 23:40, seven days and 10 minutes later
+  expect(decision).toEqual({ blocks: ['FREQUENCY_CAP'], freeAt: new Date('2026-11-02T05:00:00Z') });
+  const sunday = '2026-10-26T03:30:00Z';
+  expect(ask('2026-11-02T04:40:00Z', [sunday], { caps }).blocks).toEqual([]);
+});
+
 test("the organization's own cooldown is told apart from its caps", () => {
   const caps = { perDay: null, perWeek: null, cooldownMinutes: 90 };
   expect(ask('2026-03-03T19:00:00Z', ['2026-03-03T18:00:00Z'], { caps })).toEqual({

@@ -2,6 +2,7 @@ import { sql, type RawBuilder } from 'kysely';
 import { openAttempts, type Attempts } from '../../src/attempt.ts';
 import type { Wanted } from '../../src/attempt/intent.ts';
 import type { Carrier, Order } from '../../src/carrier.ts';
+import type { RecordingCarrier } from '../../src/carrier/recording.ts';
 import type { Answer, Heard } from '../../src/domain/call-progress.ts';
 import * as calls from '../../src/domain/call.ts';
 import type { Call } from '../../src/domain/call.ts';
@@ -17,7 +18,7 @@ import { aTuesday, handClock } from '../support/clock.ts';
 import { withWorld } from '../support/database.ts';
 
 /** A carrier that does nothing but what a test tells it, and remembers what it was asked. */
-interface StandIn extends Carrier {
+interface StandIn extends Carrier, RecordingCarrier {
   /** What it was asked to dial, in order. */
   readonly orders: Order[];
   /** What it was asked about, by sid, in order. */
@@ -50,8 +51,11 @@ function standIn(accountSid: string): StandIn {
       asked.push(sid);
       return Promise.resolve(known === null ? null : heard(sid, known, now));
     },
-    leave: () => Promise.resolve(),
+    leave: () => Promise.resolve(true),
     list: () => Promise.resolve([]),
+    stopRecording: () => Promise.resolve(),
+    recordingsOf: () => Promise.resolve([]),
+    deleteRecording: () => Promise.resolve(),
     baseOf: () => '',
     keyFor: () => Buffer.alloc(32),
     isSignedSocket: () => true,
@@ -158,6 +162,7 @@ const nothing = {
   allowlist: null,
   hours: null,
   attemptsPerDay: null,
+  recordingDays: null,
   attemptsPerWeek: null,
   cooldownMinutes: null,
   maxConcurrentCalls: null,

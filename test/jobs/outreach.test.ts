@@ -1,23 +1,23 @@
-/** The projection of attempts: however it is read, it holds what happened, and made anew it is the same. */
+/** The projection of attempts and tasks: however it is read, it holds what happened, and made anew it is the same. */
 import fc from 'fast-check';
 import { sql } from 'kysely';
 import { expect, test } from 'vitest';
 import { newId } from '../../src/clock.ts';
 import { bestHourOf, reachabilityOf } from '../../src/domain/engagement.ts';
-import { groups } from '../../src/domain/outreach-count.ts';
+import { groups, nothing } from '../../src/domain/outreach-count.ts';
 import { outreach } from '../../src/outreach.ts';
 import { openOutreach } from '../../src/outreach/read.ts';
 import { project, rebuild, type Projection } from '../../src/projection.ts';
 import type { World } from '../../src/world.ts';
 import { withWorld } from '../support/database.ts';
-import { append, histories, layOut, mix, span, type Expected } from '../support/histories.ts';
+import { append, histories, layOut, mix, span, type Counted, type Expected } from '../support/histories.ts';
 
-const names = ['attempts', 'answered', 'completed', 'failed', 'voicemails', 'texts', 'talkSeconds'];
+const names = Object.keys(nothing);
 
-/** What is to be told of attempts, counted one by one. */
-function recount(attempts: Expected[], group: string) {
+/** What is to be told of attempts and tasks, counted one by one. */
+function recount(all: Counted[], group: string) {
   const rows = new Map<string, Record<string, number>>();
-  for (const { keys, counts } of attempts)
+  for (const { keys, counts } of all)
     for (const key of keys[group]!) {
       const row = rows.get(key) ?? Object.fromEntries(names.map((name) => [name, 0]));
       for (const name of names) row[name] = row[name]! + counts[name]!;
@@ -53,6 +53,9 @@ const rowsOf = async (world: World) => ({
   attempts: await world.query<{ row: object }>(
     sql`select to_jsonb(t) - 'generation' as row from outreach_attempt t order by workspace_id, generation, id`,
   ),
+  tasks: await world.query<{ row: object }>(
+    sql`select to_jsonb(t) - 'generation' as row from outreach_task t order by workspace_id, generation, id`,
+  ),
   counts: await world.query<{ row: object }>(
     sql`select to_jsonb(t) - 'generation' as row from outreach_count t
       order by workspace_id, generation, grouped_by, grain, begun_at, key`,
@@ -76,7 +79,7 @@ async function work(world: World, size: number, dies: () => boolean): Promise<vo
 }
 
 /** What the workspace is told is what happened in it, whatever the span and however it is grouped. */
-async function expectTold(world: World, told: { workspaceId: string; expected: Expected[]; cut: number }) {
+async function expectTold(world: World, told: { workspaceId: string; expected: Counted[]; cut: number }) {
   const { workspaceId, expected, cut } = told;
   // From one attempt on, and up to another.
   const edges = [cut, cut + Math.ceil(expected.length / 2)].map((n) => expected[n % expected.length]!.at);
@@ -111,13 +114,15 @@ const texts: History['stories'] = [1, 3].map((end) => ({
   purpose: 'BILLING',
   tags: [],
   byTask: false,
+  again: false,
+  achieves: false,
 }));
 
 test('two workers that die and repeat count every attempt once, and made anew the projection is the same', () =>
   withWorld(async (world) => {
-    const happens = async ({ stories, order }: History, { size, half, cut, deaths }: Chances) => {
+    const happens = async ({ stories, plans, order }: History, { size, half, cut, deaths }: Chances) => {
       const workspaceId = newId(new Date());
-      const { lines, expected, patients } = layOut(stories);
+      const { lines, expected, tasks, patients } = layOut({ stories, plans });
       const events = mix(lines, order);
       const middle = Math.floor((events.length * half) / 100);
       const left = [...deaths];
@@ -126,7 +131,7 @@ test('two workers that die and repeat count every attempt once, and made anew th
         await append(world, workspaceId, part);
         await Promise.all([work(world, size, dies), work(world, size + 3, dies)]);
       }
-      await expectTold(world, { workspaceId, expected, cut });
+      await expectTold(world, { workspaceId, expected: [...expected, ...tasks], cut });
       const engaged = await openOutreach({ world }).engagementsOf(workspaceId, patients);
       const asOf = String(await endOf(world));
       for (const id of patients) {
@@ -142,7 +147,7 @@ test('two workers that die and repeat count every attempt once, and made anew th
       // The answer is read after everything before it.
       examples: [
         [
-          { stories: texts, order: [0] },
+          { stories: texts, plans: [], order: [0] },
           { size: 1, half: 65, cut: 0, deaths: [] },
         ],
       ],
@@ -153,7 +158,10 @@ test('a projection is made anew while attempts go on, and one that was left unfi
   withWorld(async (world) => {
     const workspaceId = newId(new Date());
     const samples = fc.sample(histories, { numRuns: 30, seed: 7 });
-    const { lines, expected } = layOut(samples.flatMap(({ stories }) => stories));
+    const { lines, expected, tasks } = layOut({
+      stories: samples.flatMap(({ stories }) => stories),
+      plans: samples.flatMap(({ plans }) => plans),
+    });
     const events = mix(lines, samples[0]!.order);
     const goOn = async () => {
       await append(world, workspaceId, events.splice(0, 9));
@@ -181,9 +189,9 @@ test('a projection is made anew while attempts go on, and one that was left unfi
     expect(events.length).toBeGreaterThan(0);
     while (events.length > 0) await goOn();
     while (await project(world, outreach));
-    await expectTold(world, { workspaceId, expected, cut: 3 });
+    await expectTold(world, { workspaceId, expected: [...expected, ...tasks], cut: 3 });
     const generations = await world.query(sql`select distinct generation from outreach_attempt
-      union select generation from outreach_count union select generation from projection`);
+      union select generation from outreach_task union select generation from outreach_count union select generation from projection`);
     expect(generations).toEqual([{ generation: 3 }]);
   }));
 

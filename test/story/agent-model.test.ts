@@ -86,6 +86,72 @@ const parts: Record<string, (pen: Pen, thought: Thought) => void | Promise<void>
     pen.call('report_call_outcome', report('confirmed', { summary: 'It \0 was \ud83d fine.' }));
     pen.done();
   },
+  schedules: (pen, { before, messages }) => {
+    if (before === 0) pen.say(...ask);
+    else if (before < 3)
+      pen.call('schedule_callback', { at: '2026-03-04T10:00:00-05:00', reason: 'Results' });
+    else {
+      expect(toldIn(messages)).toEqual(['Done.', 'Done.']);
+      const promises = [{ at: '2026-03-04T15:00:00Z', reason: 'Results' }];
+      pen.call('report_call_outcome', report('callback_requested', { promises }));
+    }
+    pen.done();
+  },
+  'schedules-for-others': (pen, { before, messages }) => {
+    const [at, patientId] = ['2026-03-04T10:00:00-05:00', '00000000-0000-7000-8000-000000000000'];
+    if (before === 0) pen.call('schedule_callback', { at, patientId });
+    else if (before === 1) pen.call('schedule_callback', { at, phone: '+12125550199' });
+    else {
+      expect(toldIn(messages)).toEqual([
+        expect.stringMatching(/^Refused: .*patientId/s),
+        expect.stringMatching(/^Refused: .*phone/s),
+      ]);
+      pen.call('report_call_outcome', report('confirmed'));
+    }
+    pen.done();
+  },
+  'schedules-wrongly': (pen, { before, messages }) => {
+    if (before === 0) pen.call('schedule_callback', { at: '2026-03-01T10:00:00-05:00' });
+    else if (before === 1)
+      pen.call('schedule_callback', { at: '2026-03-04T10:00:00-05:00', reason: 'x'.repeat(300) });
+    else {
+      expect(toldIn(messages)).toEqual([
+        'Refused: that time has been.',
+        expect.stringMatching(/^Refused: .*reason: .*256/),
+      ]);
+      pen.call('report_call_outcome', report('confirmed'));
+    }
+    pen.done();
+  },
+  'notes-an-appointment': (pen, { before, messages }) => {
+    if (before === 0)
+      pen.call('confirm_appointment', { startsAt: '2026-03-05T09:00:00-05:00', with: 'Dr. Lee' });
+    else {
+      expect(toldIn(messages)).toEqual(['Done.']);
+      pen.call('report_call_outcome', report('confirmed'));
+    }
+    pen.done();
+  },
+  revokes: (pen, { before, messages }) => {
+    if (before === 0) pen.call('opt_out', {});
+    else {
+      expect(toldIn(messages)).toEqual(['Done.']);
+      pen.call('report_call_outcome', report('opted_out'));
+    }
+    pen.done();
+  },
+  'tries-verbs': (pen, { before, messages }) => {
+    if (before === 0) pen.call('place_call', { phoneTo: '+12125550100' });
+    else if (before === 1) pen.call('constructor', {});
+    else {
+      expect(toldIn(messages)).toEqual([
+        'Refused: there is no tool "place_call".',
+        'Refused: there is no tool "constructor".',
+      ]);
+      pen.call('report_call_outcome', report('confirmed'));
+    }
+    pen.done();
+  },
   'other-tool': (pen) => {
     pen.call('place_call', { phoneTo: '+12125550100' });
     pen.done();
@@ -109,6 +175,10 @@ const parts: Record<string, (pen: Pen, thought: Thought) => void | Promise<void>
   },
 };
 
+/** What the model was told of its tools. */
+const toldIn = (messages: Thought['messages']) =>
+  messages.filter(({ role }) => role === 'tool').map(({ content }) => content);
+
 const spoken = (name: string, model: string, more: Partial<Story> = {}): Story => ({
   name,
   model,
@@ -117,6 +187,14 @@ const spoken = (name: string, model: string, more: Partial<Story> = {}): Story =
   verified: true,
   ...more,
 });
+
+const appointment = {
+  type: 'appointment.confirmed',
+  data: { startsAt: '2026-03-05T09:00:00-05:00', with: 'Dr. Lee' },
+  source: 'agent',
+  actor: 'agent',
+  confidence: 0.7,
+};
 
 /** The scripted agent's own words about the matter: what is said where the model fails. */
 const scripted = /I am calling about this: Come to the mammogram/;
@@ -129,6 +207,15 @@ const stories: Story[] = [
   spoken('promises a call', 'promises', { outcome: 'callback_requested', tasks: 1 }),
   spoken('learns something', 'learns'),
   spoken('reports an opt-out', 'opts-out', { outcome: 'opted_out' }),
+  spoken('schedules a call, twice, and promises it', 'schedules', {
+    outcome: 'callback_requested',
+    tasks: 1,
+  }),
+  spoken('tries to schedule calls to others', 'schedules-for-others'),
+  spoken('tries what the API refuses', 'schedules-wrongly'),
+  spoken('notes an appointment', 'notes-an-appointment'),
+  spoken('takes consent back', 'revokes', { outcome: 'opted_out' }),
+  spoken('tries other verbs', 'tries-verbs'),
   ...['slow', 'slow-to-begin', 'down', 'limited', 'refused', 'cut', 'nonsense', 'no-stream', 'empty'].map(
     (model) => spoken(`is ${model}`, model, { agentSays: scripted }),
   ),
@@ -186,6 +273,16 @@ test('whatever the model does, each call ends with the right outcome', { timeout
       );
       expect([story.name, promised.length]).toEqual([story.name, story.tasks ?? 0]);
       for (const line of said) expect(line.length).toBeLessThan(1_100);
+      const noted = call.patient.timeline.edges.map(({ node }: { node: object }) => node);
+      expect([story.name, noted]).toEqual([
+        story.name,
+        story.model === 'notes-an-appointment' ? [appointment] : [],
+      ]);
+      const { blocks } = call.patient.canContact;
+      expect([story.name, blocks.includes('DO_NOT_CONTACT')]).toEqual([
+        story.name,
+        story.outcome === 'opted_out',
+      ]);
     }
     const asked = (part: string) => model.thoughts.filter((thought) => thought.part === part);
     expect(asked('unverified')).toEqual([]);

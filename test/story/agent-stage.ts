@@ -58,7 +58,8 @@ async function call(app: App, index: number, { patient, model }: Story): Promise
 
 const query = `query ($id: ID!) { call(id: $id) {
   status outcome summary answeredBy answeredAt transcript { speaker text at } context { readyAt patientSummary }
-  insights { interruptions identityVerified goalReached } patient { id canContact(channel: VOICE, purpose: OTHER) { blocks } }
+  insights { interruptions identityVerified goalReached } patient { id canContact(channel: VOICE, purpose: OTHER) { blocks }
+    timeline(first: 5, types: ["appointment.confirmed"]) { edges { node { type data source actor confidence } } } }
   events { type } } }`;
 
 const ended = (app: App, id: string, outcome: string | null): Promise<Answer['data']> =>

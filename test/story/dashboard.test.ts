@@ -5,6 +5,7 @@ import { created } from '../api/campaigns.ts';
 import { chromiumPath, howToGetChromium, openBrowser, openPage, seriousFaults } from '../support/browser.ts';
 import { eventually } from '../support/eventually.ts';
 import { addPatient, setUp, withApp, type App } from '../support/program.ts';
+import { text } from '../support/texts.ts';
 
 // oxlint-disable-next-line vitest/no-conditional-tests -- told where it is left out, and nowhere else
 if (!chromiumPath) {
@@ -17,6 +18,19 @@ if (!chromiumPath) {
  * On an idle machine nearly all take 17 ms; here others may have the processors.
  */
 const frozenMs = 1_000;
+
+test('without a browser the tests say what they leave out, and how to get it', () => {
+  const words = `const { chromiumPath, howToGetChromium: words } = await import('./test/support/browser.ts');
+    process.stdout.write(String(chromiumPath) + ' ' + words)`;
+  const env = { PATH: process.env['PATH'], CHROMIUM_BIN: '/nowhere/chromium' };
+  const told = execFileSync(process.execPath, ['--input-type=module', '-e', words], {
+    env,
+    encoding: 'utf8',
+  });
+  expect(told).toBe(
+    'undefined left out, because there is nothing at CHROMIUM_BIN=/nowhere/chromium: apt-get install chromium, or name one in CHROMIUM_BIN',
+  );
+});
 
 describe.runIf(chromiumPath)('the dashboard', { timeout: 60_000 }, () => {
   let app: App;
@@ -161,6 +175,200 @@ describe.runIf(chromiumPath)('the dashboard', { timeout: 60_000 }, () => {
     await page.locator('[data-run][data-status="PAUSED"]').waitFor();
     await page.getByRole('button', { name: 'Resume' }).click();
     await page.locator('[data-run][data-status="RUNNING"]').waitFor();
+    // What is changed is what it would do then.
+    await page.getByRole('button', { name: 'Edit', exact: true }).click();
+    const form = page.getByRole('dialog');
+    await form.getByLabel('Calls a minute').fill('601');
+    await form.getByLabel('Whom: tags, with commas between').fill('nobody-has-this');
+    await form.getByRole('button', { name: 'Keep' }).click();
+    await faultAt(page, 'Calls a minute', /600/);
+    await form.getByLabel('Calls a minute').fill('60');
+    await form.getByRole('button', { name: 'Keep' }).click();
+    await form.waitFor({ state: 'detached' });
+    await page.locator('p', { hasText: '0 would be called' }).waitFor();
+    await page.getByText('tagged nobody-has-this').waitFor();
+    expect(faults).toEqual([]);
+    await page.context().close();
+  });
+
+  test('makes a trigger with its next runs in sight, changes it, says what it would do, and deletes it', async () => {
+    const { page, faults } = await shown();
+    await page.goto(`${app.url}/triggers`);
+    await page.getByRole('button', { name: 'New trigger' }).click();
+    const form = page.getByRole('dialog');
+    await form.getByLabel('Name').fill('Weekly check');
+    await form.getByLabel('In this zone').fill('America/New_York');
+    await form.getByLabel('Schedule').fill('0 25 * * *');
+    await form.getByText('Must be a cron expression').waitFor();
+    await form.getByLabel('Reason of the task').fill('Ask how they are');
+    await form.getByRole('button', { name: 'Make it, active' }).click();
+    await faultAt(page, 'Schedule', /cron expression/);
+    await form.getByLabel('Schedule').fill('0 9 * * 1');
+    await form.locator('[data-times="5"]').getByText('Mon, Mar 9, 08:00').waitFor();
+    await form.getByLabel('For whom').fill('Delgado, please');
+    await form.getByRole('button', { name: 'Make it, active' }).click();
+    await form.getByText('“Delgado, please” is no condition').waitFor();
+    await form.getByLabel('For whom').fill('patient.name eq Rosa Delgado');
+    await form.getByRole('button', { name: 'Make it, active' }).click();
+    const trigger = page.locator('[data-trigger]', { hasText: 'Weekly check' });
+    await trigger.getByText('Mon, Mar 9, 08:00').waitFor();
+    await trigger.getByText('If it fired now').click();
+    await trigger.locator('[data-patients="1"]').getByText('Rosa Delgado').waitFor();
+    await trigger.getByRole('button', { name: 'Edit' }).click();
+    expect(await form.getByLabel('For whom').inputValue()).toBe('patient.name eq Rosa Delgado');
+    await form.getByLabel('Schedule').fill('0 9 * * 2');
+    await form.getByRole('button', { name: 'Keep' }).click();
+    await trigger.getByText('Tue, Mar 10, 08:00').waitFor();
+    await trigger.getByRole('button', { name: 'Delete' }).click();
+    await form.getByRole('button', { name: 'Delete for good' }).click();
+    await trigger.waitFor({ state: 'detached' });
+    expect(faults).toEqual([]);
+    await page.context().close();
+  });
+
+  test('shows the secret of a webhook once, and a new one', async () => {
+    const { page } = await shown();
+    await page.goto(`${app.url}/triggers`);
+    await page.getByRole('button', { name: 'New trigger' }).click();
+    const form = page.getByRole('dialog');
+    await form.getByLabel('Name').fill('From the EHR');
+    await form.getByLabel('When', { exact: true }).selectOption('When another system posts');
+    await form.getByLabel('Reason of the task').fill('A result is in');
+    await form.getByRole('button', { name: 'Make it, active' }).click();
+    const told = page.locator('.told code');
+    await told.waitFor();
+    const first = await told.innerText();
+    const trigger = page.locator('[data-trigger]', { hasText: 'From the EHR' });
+    await trigger.getByText(/\/hooks\//).waitFor();
+    await trigger.getByRole('button', { name: 'New secret' }).click();
+    await form.getByRole('button', { name: 'Make it' }).click();
+    await eventually(async () => (await told.innerText()) !== first, 10_000);
+    await page.reload();
+    await trigger.waitFor();
+    expect(await told.count()).toBe(0);
+    await page.context().close();
+  });
+
+  test('records a consent, and takes one way of contact back', async () => {
+    const id = await addPatient(app, '+12125550144', 'Ida Moreau');
+    const { page, faults } = await shown();
+    await page.goto(`${app.url}/patients/${id}`);
+    await page.getByRole('button', { name: 'Record consent' }).click();
+    const form = page.getByRole('dialog');
+    await form.getByLabel('At this number').fill('12');
+    await form.getByLabel('How they agreed').fill('signed form');
+    await form.getByLabel('Where the proof is').fill('Scan 77');
+    for (const box of ['Text', 'Voicemail']) await form.getByLabel(box, { exact: true }).uncheck();
+    await form.getByLabel('Billing').check();
+    await form.getByRole('button', { name: 'Record' }).click();
+    await faultAt(page, 'At this number', /E\.164/);
+    await form.getByLabel('At this number').fill('+1 212 555 0144');
+    await form.getByLabel('On what grounds').selectOption('They signed for it');
+    await form.getByRole('button', { name: 'Record' }).click();
+    const entry = page.locator('.cards li', { hasText: 'signed form' });
+    await entry.getByText('Voice at (212) 555-0144').waitFor();
+    await entry.getByText('In force').waitFor();
+    await page.getByRole('button', { name: 'Revoke consent' }).click();
+    for (const box of ['Text', 'Voicemail']) await form.getByLabel(box, { exact: true }).uncheck();
+    await form.getByLabel('What they said').fill('Do not call me');
+    await form.getByRole('button', { name: 'Revoke' }).click();
+    await entry.getByText('Revoked', { exact: true }).waitFor();
+    await page.getByText('They have withdrawn their consent.').waitFor();
+    expect(faults).toEqual([]);
+    await page.context().close();
+  });
+
+  test('lists whom to answer, and says whose texts of strangers are', async () => {
+    const ours = '+14155550199';
+    await app.ask(
+      `mutation { registerPhoneNumber(input: { phone: "${ours}", text: true, voice: true }) { __typename } }`,
+    );
+    await addPatient(app, '+12125550146', 'Omar Haddad');
+    await text(app, '+12125550146', 'When do I come?');
+    await text(app, '+12125550147', 'It is Omar, my new number');
+    await text(app, '+12125550148', 'Win a prize');
+    const { page, faults } = await shown();
+    await page.goto(`${app.url}/conversations`);
+    await page.getByLabel('Show').selectOption('To be answered');
+    const entry = page.locator('[data-conversation]', { hasText: 'When do I come?' });
+    await entry.getByRole('link', { name: 'Omar Haddad' }).click();
+    await page.getByLabel('Answer').fill('On Monday.');
+    await page.keyboard.press('Enter');
+    await entry.waitFor({ state: 'detached' });
+    await page.getByLabel('Show').selectOption('All');
+    await page.locator('[data-unanswered="false"]').getByText('We: On Monday.').waitFor();
+    const form = page.getByRole('dialog');
+    const prize = page.locator('[data-parked="+12125550148"]');
+    await prize.getByRole('button', { name: 'Put away' }).click();
+    await form.getByRole('button', { name: 'Put away' }).click();
+    await prize.waitFor({ state: 'detached' });
+    const stranger = page.locator('[data-parked="+12125550147"]');
+    await stranger.getByRole('button', { name: 'Say who' }).click();
+    await form.getByLabel('Name or end of a number').fill('Omar');
+    await form.getByLabel(/^Omar Haddad/).check();
+    await form.getByRole('button', { name: 'It is them' }).click();
+    await page.locator('.talk').getByText('It is Omar, my new number').waitFor();
+    await stranger.waitFor({ state: 'detached' });
+    expect(faults).toEqual([]);
+    await page.context().close();
+  });
+
+  test('tells of a time how many tasks were due, attempted, reached and achieved, and after how many attempts', async () => {
+    const id = await addPatient(app, '+13125550100', 'Lena Fischer');
+    await app.ask(
+      `mutation ($id: ID!) { scheduleTask(input: { patientId: $id, reason: "Check-up", channel: VOICE }) { __typename } }`,
+      { id },
+    );
+    await eventually(async () => {
+      const { data } = await app.ask(
+        '{ outreachStats(since: "2026-01-01T00:00:00Z", until: "2027-01-01T00:00:00Z", groupBy: ATTEMPT) { achieved } }',
+      );
+      return data.outreachStats.some(({ achieved }: { achieved: number }) => achieved > 0);
+    }, 20_000);
+    const { page, faults } = await shown();
+    await page.goto(`${app.url}/analytics`);
+    const counts = async () => {
+      const steps = ['due', 'attempted', 'reached', 'achieved'];
+      const cells = steps.map((step) => page.locator(`[data-step="${step}"] .count`).innerText());
+      return (await Promise.all(cells)).map((cell) => Number.parseInt(cell.replaceAll(',', ''), 10));
+    };
+    await page.locator('[data-step="achieved"]').waitFor();
+    const told = await counts();
+    expect(told).toEqual(told.toSorted((one, other) => other - one));
+    expect(told[3]).toBeGreaterThan(0);
+    await page.locator('figcaption', { hasText: 'Attempts that it took to reach them' }).waitFor();
+    // Another time, another answer: also by the hour of the day.
+    const asked = page.waitForRequest((request) => {
+      const { variables } = JSON.parse(request.postData() ?? '{}') as { variables?: Record<string, string> };
+      const length = Date.parse(variables?.['until'] ?? '') - Date.parse(variables?.['since'] ?? '');
+      return variables?.['groupBy'] === 'HOUR' && length === 86_400_000;
+    });
+    await page.getByLabel('When', { exact: true }).selectOption('Last day');
+    await asked;
+    expect(faults).toEqual([]);
+    await page.context().close();
+  });
+
+  test('makes a key, replaces it, and revokes it', async () => {
+    const { page, faults } = await shown();
+    await page.goto(`${app.url}/keys`);
+    await page.getByRole('button', { name: 'New key' }).click();
+    const form = page.getByRole('dialog');
+    await form.getByLabel('Whose it is').fill('Reporting');
+    await form.getByRole('button', { name: 'Make the key' }).click();
+    await page.getByRole('dialog').locator('.problem, .fault').first().waitFor();
+    await form.getByLabel('calls:read').check();
+    await form.getByRole('button', { name: 'Make the key' }).click();
+    const told = page.locator('.told code');
+    await told.waitFor();
+    const first = await told.innerText();
+    const rows = page.locator('tr', { hasText: 'Reporting' });
+    await rows.first().getByRole('button', { name: 'Replace' }).click();
+    await form.getByRole('button', { name: 'Make the new one' }).click();
+    await eventually(async () => (await told.innerText()) !== first && (await rows.count()) === 2, 10_000);
+    await rows.first().getByRole('button', { name: 'Revoke' }).click();
+    await form.getByRole('button', { name: 'Revoke' }).click();
+    await rows.getByText('Revoked').waitFor();
     expect(faults).toEqual([]);
     await page.context().close();
   });
@@ -182,10 +390,10 @@ describe.runIf(chromiumPath)('the dashboard', { timeout: 60_000 }, () => {
     );
     const { page, faults } = await shown();
     await page.goto(`${app.url}/triggers`);
-    const trigger = page.locator('[data-trigger]');
+    const trigger = page.locator('[data-trigger]', { hasText: 'Monthly' });
     await trigger.getByText('Wed, Apr 1, 08:00').waitFor(); // 9:00 in New York, on a clock in Chicago
     await trigger.getByRole('button', { name: 'Pause' }).click();
-    await page.locator('[data-trigger][data-active="false"]').waitFor();
+    await page.locator('[data-trigger][data-active="false"]', { hasText: 'Monthly' }).waitFor();
     const letter = page.locator('[data-delivery]');
     await letter.getByText(/^[1-9]\d* attempt/).waitFor({ timeout: 20_000 });
     const before = await letter.innerText();
@@ -246,10 +454,47 @@ describe.runIf(chromiumPath)('the dashboard', { timeout: 60_000 }, () => {
     await page.context().close();
   });
 
-  const views = () => [
+  test('has no serious fault in any of its forms, light and dark, and each can be left with Escape', async () => {
+    const campaign = await created(app, { name: 'Forms' });
+    const { page } = await shown({ width: 375 });
+    const forms: [path: string, buttons: string[]][] = [
+      [`/patients/${rosa}`, ['Call now', 'Text', 'Schedule', 'Change', 'Record consent', 'Revoke consent']],
+      [`/campaigns/${campaign}`, ['Edit', 'Archive']],
+      ['/campaigns', ['New campaign']],
+      ['/triggers', ['New trigger']],
+      ['/numbers', ['Register a number']],
+      ['/keys', ['New key', 'Replace']],
+    ];
+    const found: string[] = [];
+    for (const [path, buttons] of forms) {
+      await page.goto(`${app.url}${path}`);
+      await isLive(page);
+      for (const name of buttons) {
+        const button = page.getByRole('button', { name, exact: true }).first();
+        await button.focus();
+        await page.keyboard.press('Enter');
+        await page.getByRole('dialog').waitFor();
+        for (const colorScheme of ['light', 'dark'] as const) {
+          await page.emulateMedia({ colorScheme });
+          const rules = colorScheme === 'dark' ? { rules: ['color-contrast'] } : {};
+          const faults = await seriousFaults(page, { within: '.modal', ...rules });
+          found.push(...faults.map((fault) => `${path} ${name} ${colorScheme}: ${fault}`));
+        }
+        const wide = Number(await page.evaluate('document.documentElement.scrollWidth'));
+        if (wide > 375) found.push(`${path} ${name} is ${wide} wide`);
+        await page.keyboard.press('Escape');
+        await page.getByRole('dialog').waitFor({ state: 'detached' });
+        // Whoever leaves is where they were.
+        await eventually(() => button.evaluate((own) => own === own.ownerDocument.activeElement));
+      }
+    }
+    expect(found).toEqual([]);
+    await page.context().close();
+  }, 120_000);
+
+  const views = [
     '/',
     '/patients',
-    `/patients/${rosa}`,
     '/campaigns',
     '/analytics',
     '/conversations',
@@ -263,9 +508,18 @@ describe.runIf(chromiumPath)('the dashboard', { timeout: 60_000 }, () => {
   test('has no serious fault for those who cannot see or point: light, dark, and as wide as a phone', async () => {
     const { page, faults } = await shown();
     const found: string[] = [];
-    const look = async (path: string, rules?: string[]) =>
-      found.push(...(await seriousFaults(page, rules)).map((fault) => `${path} ${fault}`));
-    for (const path of views()) {
+    const look = async (path: string) =>
+      found.push(...(await seriousFaults(page)).map((fault) => `${path} ${fault}`));
+    const { data } = await app.ask(
+      '{ calls(first: 1) { edges { node { id } } } conversations(first: 1) { edges { node { id } } } }',
+    );
+    const one = (list: 'calls' | 'conversations') => data[list].edges[0].node.id as string;
+    for (const path of [
+      ...views,
+      `/patients/${rosa}`,
+      `/calls/${one('calls')}`,
+      `/conversations/${one('conversations')}`,
+    ]) {
       await page.setViewportSize({ width: 1_280, height: 900 });
       await page.emulateMedia({ colorScheme: 'light' });
       await page.goto(`${app.url}${path}`);
@@ -274,7 +528,6 @@ describe.runIf(chromiumPath)('the dashboard', { timeout: 60_000 }, () => {
       await eventually(async () => (await page.locator('.loading').count()) === 0);
       await look(path);
       await page.emulateMedia({ colorScheme: 'dark' });
-      await look(path, ['color-contrast']);
       await page.setViewportSize({ width: 375, height: 800 });
       await look(path);
       const wide = Number(await page.evaluate('document.documentElement.scrollWidth'));
@@ -283,8 +536,20 @@ describe.runIf(chromiumPath)('the dashboard', { timeout: 60_000 }, () => {
     expect(found).toEqual([]);
     expect(faults).toEqual([]);
     await page.context().close();
-  });
+  }, 120_000);
 });
+
+/** Waits until a field of the form says itself what is wrong with it, to everybody, and has the focus. */
+async function faultAt(page: Page, label: string, message: RegExp): Promise<void> {
+  const field = page.getByRole('dialog').getByLabel(label);
+  await page.getByRole('dialog').locator('.fault').getByText(message).waitFor();
+  const told = await field.evaluate(
+    `(() => { const field = document.activeElement; const ids = (field.getAttribute('aria-describedby') ?? '').split(' ');
+      return { invalid: field.getAttribute('aria-invalid'), words: ids.map((id) => document.getElementById(id)?.textContent).join(' ') }; })()`,
+  );
+  expect(told).toMatchObject({ invalid: 'true', words: expect.stringMatching(message) });
+  expect(await field.getAttribute('aria-invalid')).toBe('true');
+}
 
 const isLive = (page: Page) => page.locator('[data-phase="live"]').waitFor();
 

@@ -197,7 +197,7 @@ test(
       const metrics = await fetch(`${first.url}/metrics`);
       expect(metrics.headers.get('content-type')).toContain('text/plain');
       const figures = await metrics.text();
-      for (const name of ['live_subscribers', 'outbox_events', 'open_calls', 'uncertain_calls']) {
+      for (const name of ['live_subscribers', 'outbox_events', 'endless_calls', 'failing_receivers']) {
         expect(figures).toMatch(
           new RegExp(
             `^# HELP callwell_${name} .+\\n# TYPE callwell_${name} gauge\\ncallwell_${name} 0$`,

@@ -44,7 +44,7 @@ const askedOf = async (app: App, to: string): Promise<Entry[]> =>
 
 async function callOf(app: App, id: string) {
   const { data } = await app.ask(
-    'query ($id: ID!) { call(id: $id) { status answeredBy durationSeconds endedReason } }',
+    'query ($id: ID!) { call(id: $id) { status answeredBy durationSeconds endedReason outcome transcript { speaker text } } }',
     { id },
   );
   return data.call;
@@ -75,14 +75,23 @@ test('a machine hears the message of the service once, or is hung up on; nobody 
         const entries = await askedOf(app, to);
         expect(detection(entries)).toBe('DetectMessageEnd');
         expect(left(entries)).toEqual([{ Twiml: words }]);
-        expect(await callOf(app, id)).toMatchObject({ status: 'COMPLETED', answeredBy: 'MACHINE' });
+        expect(await callOf(app, id)).toMatchObject({
+          status: 'COMPLETED',
+          answeredBy: 'MACHINE',
+          outcome: 'left_message',
+          transcript: [{ speaker: 'agent', text: message }],
+        });
         // What is said takes its time: nobody hung up on it.
         expect((await callOf(app, id)).durationSeconds).toBeGreaterThan(5 + 0.06 * message.length - 1);
       }
       const hungUp = await askedOf(app, '+12025550104');
       expect(detection(hungUp)).toBe('Enable');
       expect(left(hungUp)).toEqual([{ Status: 'completed' }]);
-      expect(await callOf(app, calls.hungUp)).toMatchObject({ status: 'COMPLETED', answeredBy: 'MACHINE' });
+      expect(await callOf(app, calls.hungUp)).toMatchObject({
+        status: 'COMPLETED',
+        answeredBy: 'MACHINE',
+        outcome: null,
+      });
       expect((await callOf(app, calls.hungUp)).durationSeconds).toBeLessThan(5);
       expect(left(await askedOf(app, '+12025550100'))).toEqual([]);
       expect((await callOf(app, calls.person)).answeredBy).not.toBe('MACHINE');

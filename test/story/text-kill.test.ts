@@ -50,7 +50,7 @@ class Carrier {
 async function stage(world: World) {
   const { id: workspaceId } = await ensureWorkspace(world, noon);
   const common = { workspaceId, active: true, createdAt: noon };
-  const service = { name: 'Care', systemPrompt: '', greeting: '', isDefault: true };
+  const service = { name: 'Care', systemPrompt: '', greeting: '', isDefault: true, recordsCalls: false };
   await world.insert(services, { ...common, ...service, id: newId(noon) });
   const number = {
     phone: ours,

@@ -2,9 +2,8 @@ import axe from 'axe-core';
 import { existsSync } from 'node:fs';
 import { chromium, type Browser, type Page } from 'playwright-core';
 
-/** Where Chromium usually is; `CHROMIUM_BIN` names another place. */
+/** Where Chromium usually is. */
 const places = [
-  process.env['CHROMIUM_BIN'],
   '/usr/bin/chromium',
   '/usr/bin/chromium-browser',
   '/usr/bin/google-chrome',
@@ -12,12 +11,15 @@ const places = [
   '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
 ];
 
-/** The Chromium of this machine; undefined: it has none. */
-export const chromiumPath = places.find((path) => path && existsSync(path));
+const named = process.env['CHROMIUM_BIN'];
+
+/** The Chromium of this machine, or the one that `CHROMIUM_BIN` names, and no other then; undefined: it is not there. */
+export const chromiumPath = (named ? [named] : places).find((path) => existsSync(path));
 
 /** What to do where there is none, in words. */
-export const howToGetChromium =
-  'left out, because this machine has no Chromium: apt-get install chromium, or name one in CHROMIUM_BIN';
+export const howToGetChromium = `left out, because ${
+  named ? `there is nothing at CHROMIUM_BIN=${named}` : 'this machine has no Chromium'
+}: apt-get install chromium, or name one in CHROMIUM_BIN`;
 
 /** Starts the machine's Chromium, without a window. */
 export const openBrowser = (): Promise<Browser> =>
@@ -56,12 +58,15 @@ export async function openPage(
   return { page, faults };
 }
 
-/** The serious and critical faults that axe finds in what is shown, one line each; `rules`: only those. */
-export async function seriousFaults(page: Page, rules?: string[]): Promise<string[]> {
+/** The serious and critical faults that axe finds in what is shown, one line each; `rules`: only those; `within`: only there. */
+export async function seriousFaults(
+  page: Page,
+  { rules, within = 'html' }: { rules?: string[]; within?: string } = {},
+): Promise<string[]> {
   // Our policy forbids a script of another origin in the page, so it is evaluated from outside.
-  await page.evaluate(axe.source);
+  if (!(await page.evaluate('window.axe'))) await page.evaluate(axe.source);
   const options = JSON.stringify({ resultTypes: ['violations'], ...(rules ? { runOnly: rules } : {}) });
-  const found = (await page.evaluate(`axe.run(document, ${options})`)) as {
+  const found = (await page.evaluate(`axe.run(document.querySelector('${within}'), ${options})`)) as {
     violations: { id: string; impact: string; nodes: { html: string; failureSummary: string }[] }[];
   };
   return found.violations

@@ -85,7 +85,7 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
     next += 1;
     return able[next % able.length]?.url ?? null;
   });
-  const toCarrier = await openFront(() => carrier.url, options.treat);
+  const toCarrier = await openFront(() => carrier.url, { treat: options.treat });
   const logs = options.logFile ? createWriteStream(options.logFile, { flags: 'a' }) : null;
   const deaths: string[] = [];
   let isOpen = true;

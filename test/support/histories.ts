@@ -111,21 +111,37 @@ const story = fc.record({
   purpose: fc.constantFrom('LAB_RESULTS', 'BILLING'),
   tags: fc.subarray(['a', 'b', 'A "quoted" tag']),
   byTask: fc.boolean(),
+  /** Another attempt at the task before it, of the same person, if that one goes on; and whether it ends with this one. */
+  again: fc.boolean(),
+  achieves: fc.boolean(),
 });
 
-/** Attempts, and how their events are mixed in the log. */
+/** One task that nobody has tried yet, and what has happened to it. */
+const plan = fc.record({
+  fate: fc.constantFrom('waits', 'snoozed', 'rescheduled', 'on another channel', 'blocked', 'cancelled'),
+  zone: fc.constantFrom(...zones),
+  minute: fc.nat(5 * 24 * 60),
+  later: fc.nat(3 * 24 * 60),
+});
+
+/** Attempts, tasks without any, and how their events are mixed in the log. */
 export const histories = fc.record({
   stories: fc.array(story, { minLength: 1, maxLength: 25 }),
+  plans: fc.array(plan, { maxLength: 8 }),
   order: fc.array(fc.nat(), { minLength: 40, maxLength: 40 }),
 });
 
-/** An attempt as it is to be counted. */
-export interface Expected {
+/** An attempt or a task as it is to be counted. */
+export interface Counted {
   at: Date;
-  patientId: string;
-  channel: string;
   keys: Record<string, string[]>;
   counts: Record<string, number>;
+}
+
+/** An attempt as it is to be counted. */
+export interface Expected extends Counted {
+  patientId: string;
+  channel: string;
   reached: boolean;
   missed: boolean;
   hour: number;
@@ -141,88 +157,121 @@ interface Line {
   at: Date;
 }
 
-/** Lays histories out as lines of one entity each, with what is to be counted of each attempt. */
-export function layOut(stories: (typeof story extends fc.Arbitrary<infer S> ? S : never)[]) {
-  const id = () => newId(new Date(start));
+const id = () => newId(new Date(start));
+const campaignId = id();
+const serviceId = id();
+
+const keysAt = (localTime: string) => ({ DAY: [localTime.slice(0, 10)], HOUR: [localTime.slice(11, 13)] });
+const noTask = { due: 0, attempted: 0, reached: 0, achieved: 0 };
+const noAttempt = {
+  attempts: 0,
+  answered: 0,
+  completed: 0,
+  failed: 0,
+  voicemails: 0,
+  texts: 0,
+  talkSeconds: 0,
+};
+
+/** A task that goes on: where its events stand, and how it is to be counted. */
+interface Chain {
+  id: string;
+  line: string;
+  attempts: number;
+  told: Pick<Story, 'purpose' | 'tags'>;
+  counted: Counted;
+}
+type Story = typeof story extends fc.Arbitrary<infer S> ? S : never;
+type Plan = typeof plan extends fc.Arbitrary<infer P> ? P : never;
+type Lines = Map<string, Line[]>;
+
+function add(lines: Lines, line: string, event: Line): void {
+  lines.set(line, [...(lines.get(line) ?? []), event]);
+}
+
+/** Lays histories out as lines of one entity or one task each, with what is to be counted of each attempt and task. */
+export function layOut({ stories, plans }: { stories: Story[]; plans: Plan[] }) {
   const patients = [id(), id()];
-  const campaignId = id();
-  const serviceId = id();
-  const lines = new Map<string, Line[]>();
+  const lines: Lines = new Map();
   const conversations = new Map<string, string>();
-  const expected = stories.map((told, index): Expected => {
+  const tried = new Set<Chain>();
+  const open = new Map<number, Chain>();
+  const attempts = stories.map((told, index): Expected => {
     const { channel, zone, purpose } = told;
     const patientId = patients[told.patient]!;
     // No two attempts begin at once, and a conversation's are in order.
     const at = new Date(start + (channel === 'TEXT' ? index * 3_600_000 : told.minute * 60_000) + index);
     const localTime = localTimeAt(at, zone);
-    const tags = channel === 'VOICE' || told.byTask ? [...told.tags, ...told.tags] : [];
+    const isText = channel === 'TEXT';
+    const entityId = isText ? (conversations.get(patientId) ?? id()) : id();
+    const goesOn = told.again && !isText ? open.get(told.patient) : undefined;
+    const begin = () => begun(lines, { told, at, patientId, line: isText ? entityId : id() });
+    const chain = told.byTask ? (goesOn ?? begin()) : null;
+    if (chain) tried.add(chain);
+    if (chain && !isText) open.set(told.patient, chain);
+    const taskId = chain?.id ?? null;
     const about = {
-      origin: told.byTask ? 'TASK' : 'API',
-      purpose,
-      campaignId: told.byTask ? campaignId : null,
+      origin: chain ? 'TASK' : 'API',
+      purpose: chain?.told.purpose ?? purpose,
+      campaignId: chain ? campaignId : null,
     };
-    const taskId = told.byTask ? id() : null;
-    const add = (entityId: string, type: string, data: object, after = 0) => {
-      const own = lines.get(entityId) ?? [];
-      lines.set(entityId, [
-        ...own,
-        { entityId, patientId, type, data, at: new Date(at.getTime() + after * 1000) },
-      ]);
-    };
-    if (taskId) add(taskId, 'outbound.scheduled', { ...about, tags, serviceId });
-    const entityId = channel === 'TEXT' ? (conversations.get(patientId) ?? id()) : id();
+    const tags = chain?.told.tags ?? (channel === 'VOICE' ? [...told.tags, ...told.tags] : []);
+    const line = isText ? entityId : (chain?.line ?? entityId);
+    const say = (type: string, data: object, after = 0) =>
+      add(lines, line, { entityId, patientId, type, data, at: new Date(at.getTime() + after * 1000) });
     const messageId = id();
-    const decision = { localTime };
+    const decision = { localTime, timeZone: zone };
     if (channel === 'VOICE')
-      add(entityId, 'outbound.initiated', {
-        ...about,
-        taskId,
-        tags,
-        decision,
-        serviceId: taskId && serviceId,
-      });
-    if (channel === 'VOICEMAIL') add(entityId, 'voicemail.requested', { ...about, taskId, decision });
-    if (channel === 'TEXT') {
+      say('outbound.initiated', { ...about, taskId, tags, decision, serviceId: taskId && serviceId });
+    if (channel === 'VOICEMAIL') say('voicemail.requested', { ...about, taskId, decision });
+    if (isText) {
       if (!conversations.has(patientId))
-        add(entityId, 'conversation.started', { origin: 'PERSON', purpose: 'OTHER', taskId: id() });
+        say('conversation.started', { origin: 'PERSON', purpose: 'OTHER', taskId: id() });
       conversations.set(patientId, entityId);
-      add(entityId, 'message.sent', { messageId, isReply: false, taskId, decision });
+      say('message.sent', { messageId, isReply: false, taskId, decision });
     }
     const kinds = Object.values(ends[channel]!);
     const end = kinds[told.end % kinds.length]!;
     let seconds = 0;
     for (const [type, data] of end.events)
-      add(
-        entityId,
+      say(
         type,
-        channel === 'TEXT'
+        isText
           ? { messageId: type === 'message.sent' || type === 'message.received' ? id() : messageId, ...data }
           : data,
         (seconds += 60),
       );
-    const isText = channel === 'TEXT';
-    const answeredAt = end.reached ? answerOf(end, at, isText) : null;
-    const isBare = isText && !taskId;
+    if (chain) tell(chain, end.reached ?? false);
+    const own = (type: string, data: object) =>
+      add(lines, line, { entityId: chain!.id, patientId, type, data, at });
+    // What happens to a task that has been tried does not change when it was due, nor that it was.
+    if (chain && !told.achieves && told.tags.length === 1)
+      own('outbound.snoozed', { nextAttemptAt: new Date(at.getTime() + 26 * 3_600_000) });
+    if (chain && !told.achieves && told.tags.length === 2) own('outbound.cancelled', { reason: 'asked' });
+    if (chain && told.achieves) {
+      own('outbound.completed', {});
+      achieve(chain);
+      if (open.get(told.patient) === chain) open.delete(told.patient);
+    }
+    const isBare = isText && !chain;
     return {
       at,
       patientId,
       channel,
       keys: {
-        DAY: [localTime.slice(0, 10)],
-        HOUR: [localTime.slice(11, 13)],
+        ...keysAt(localTime),
+        ATTEMPT: chain ? [String(chain.attempts).padStart(2, '0')] : [],
         CHANNEL: [channel],
         ORIGIN: [about.origin],
-        PURPOSE: [isBare ? 'OTHER' : purpose],
-        CAMPAIGN: taskId ? [campaignId] : [],
-        SERVICE: taskId ? [serviceId] : [],
+        PURPOSE: [isBare ? 'OTHER' : about.purpose],
+        CAMPAIGN: chain ? [campaignId] : [],
+        SERVICE: chain ? [serviceId] : [],
         TAG: [...new Set(tags)],
       },
       counts: {
+        ...noAttempt,
+        ...noTask,
         attempts: 1,
-        answered: 0,
-        completed: 0,
-        failed: 0,
-        talkSeconds: 0,
         ...end.counts,
         voicemails: Number(channel === 'VOICEMAIL'),
         texts: Number(isText),
@@ -230,10 +279,91 @@ export function layOut(stories: (typeof story extends fc.Arbitrary<infer S> ? S 
       reached: end.reached ?? false,
       missed: end.missed ?? false,
       hour: Number(localTime.slice(11, 13)),
-      answeredAt,
+      answeredAt: end.reached ? answerOf(end, at, isText) : null,
     };
   });
-  return { lines: [...lines.values()], expected, patients };
+  const waiting = plans.flatMap((told, index) => planned(lines, told, index, patients[0]!) ?? []);
+  const tasks = [...[...tried].map(({ counted }) => counted), ...waiting];
+  return { lines: [...lines.values()], expected: attempts, tasks, patients };
+}
+
+/** Schedules a task that is tried later, at the instant before its first attempt. */
+function begun(
+  lines: Lines,
+  { told, at, patientId, line }: { told: Story; at: Date; patientId: string; line: string },
+): Chain {
+  const [taskId, due] = [id(), new Date(at.getTime() - 90 * 60_000)];
+  const { channel, purpose } = told;
+  const tags = [...told.tags, ...told.tags];
+  const data = { origin: 'TASK', channel, purpose, campaignId, serviceId, tags, scheduledFor: due };
+  add(lines, taskId, { entityId: taskId, patientId, type: 'outbound.scheduled', data, at: due });
+  const counted = {
+    at: due,
+    keys: {
+      ...keysAt(localTimeAt(due, told.zone)),
+      ATTEMPT: [],
+      CHANNEL: [channel],
+      ORIGIN: ['TASK'],
+      PURPOSE: [purpose],
+      CAMPAIGN: [campaignId],
+      SERVICE: [serviceId],
+      TAG: [...new Set(tags)],
+    },
+    counts: { ...noAttempt, ...noTask, due: 1, attempted: 1 },
+  };
+  return { id: taskId, line, attempts: 0, told: { purpose, tags: tags }, counted };
+}
+
+/** Counts an attempt at a task. */
+function tell(chain: Chain, reached: boolean): void {
+  chain.attempts += 1;
+  if (reached && chain.counted.counts['reached'] === 0) reachedBy(chain);
+}
+
+function achieve(chain: Chain): void {
+  chain.counted.counts['achieved'] = 1;
+  if (chain.counted.counts['reached'] === 0) reachedBy(chain);
+}
+
+function reachedBy({ counted, attempts }: Chain): void {
+  counted.counts['reached'] = 1;
+  counted.keys['ATTEMPT'] = [String(attempts).padStart(2, '0')];
+}
+
+/** A task that is not tried: its time moves with it, its day is the person's once a decision has told where they are. */
+function planned(
+  lines: Lines,
+  { fate, zone, minute, later }: Plan,
+  index: number,
+  patientId: string,
+): Counted | null {
+  const taskId = id();
+  const due = new Date(start + minute * 60_000 + index);
+  const then = new Date(due.getTime() + later * 60_000 + 1);
+  const say = (type: string, data: object) =>
+    add(lines, taskId, { entityId: taskId, patientId, type: `outbound.${type}`, data, at: due });
+  say('scheduled', { origin: 'TRIGGER', channel: 'VOICE', purpose: 'BILLING', tags: [], scheduledFor: due });
+  if (fate === 'snoozed') say('snoozed', { nextAttemptAt: then });
+  if (fate === 'rescheduled') say('rescheduled', { scheduledFor: then, nextAttemptAt: then });
+  if (fate === 'on another channel') say('rescheduled', { scheduledFor: due, nextAttemptAt: then });
+  if (fate === 'blocked') say('blocked', { decision: { timeZone: zone }, nextAttemptAt: then });
+  if (fate === 'cancelled') say('cancelled', { reason: 'asked' });
+  if (fate === 'cancelled') return null;
+  const at = fate === 'snoozed' || fate === 'rescheduled' ? then : due;
+  return {
+    at,
+    keys: {
+      ...(fate === 'blocked' ? keysAt(localTimeAt(at, zone)) : { ...keysAt(at.toISOString()), HOUR: [] }),
+      ATTEMPT: [],
+      CHANNEL: ['VOICE'],
+      ORIGIN: ['TRIGGER'],
+      PURPOSE: ['BILLING'],
+      CAMPAIGN: [],
+      SERVICE: [],
+      TAG: [],
+    },
+    counts: { ...noAttempt, ...noTask, due: 1 },
+  };
 }
 
 /** When somebody answered: each event comes a minute after the one before. */
@@ -245,10 +375,14 @@ function answerOf({ events }: End, at: Date, isText: boolean): Date {
   return new Date(at.getTime() + 60_000 - durationSeconds * 1000);
 }
 
-/** Mixes the lines of entities, each in its own order; tasks come first, as they do. */
+/** Mixes the lines, each in its own order; tasks come first, as they do. */
 export function mix(lines: Line[][], order: number[]): (Line & { version: number })[] {
-  const left = lines.map((line) => line.map((event, index) => ({ ...event, version: index + 1 })));
   const isTask = (line: Line[]) => line[0]?.type === 'outbound.scheduled';
+  const isFirst = ({ type }: Line) => type === 'outbound.scheduled' || type === 'conversation.started';
+  // What has begun in a line of its own has its first version there: a task's later events stand among those of its attempts.
+  const left = lines.map((line) =>
+    line.map((event, index) => ({ ...event, version: index + (isFirst(line[0]!) ? 1 : 2) })),
+  );
   const mixed = left.filter(isTask).flat();
   const rest = left.filter((line) => !isTask(line));
   for (let turn = 0; rest.some((line) => line.length > 0); turn += 1) {

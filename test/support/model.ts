@@ -11,6 +11,8 @@ export interface Thought {
   before: number;
   system: string;
   messages: { role: string; content: string }[];
+  /** Names of the tools that it may use. */
+  tools: string[];
   /** The request's header. */
   authorization: string | undefined;
   /** Whether whoever asked gave up before the end. */
@@ -32,13 +34,17 @@ export async function openModel(answer: (thought: Thought, pen: Pen) => void | P
   const thoughts: Thought[] = [];
   const server = createServer((request, response) => {
     void (async () => {
-      const body = (await json(request)) as { messages: { role: string; content: string }[] };
+      const body = (await json(request)) as {
+        messages: { role: string; content: string }[];
+        tools: { function: { name: string } }[];
+      };
       const system = body.messages[0]!.content;
       const part = /MODEL:([\w-]+)/.exec(system)?.[1] ?? '';
       const before = thoughts.filter((thought) => thought.part === part).length;
       const { authorization } = request.headers;
       const messages = body.messages.slice(1);
-      const thought = { part, before, system, messages, authorization, isAborted: false };
+      const tools = body.tools.map(({ function: { name } }) => name);
+      const thought = { part, before, system, messages, tools, authorization, isAborted: false };
       thoughts.push(thought);
       response.on('close', () => (thought.isAborted = !response.writableFinished));
       await answer(thought, penOf(response));

@@ -8,6 +8,8 @@ import { startProgram, type Program } from '../../src/program.ts';
 import { aTuesday } from './clock.ts';
 import { withDatabaseUrl } from './database.ts';
 import { quickFolder } from './folder.ts';
+import { openFront } from './front.ts';
+import { openReplicas, type Replicas } from './replicas.ts';
 
 /** A whole program on a database, a nats-server and a simulated carrier of its own, with ways to ask it. */
 export interface App extends Program {
@@ -45,17 +47,76 @@ export const testKey = 'test-key-test-key-test-key';
 export const isOver = (status: string): boolean =>
   ['COMPLETED', 'BUSY', 'NO_ANSWER', 'FAILED', 'CANCELED'].includes(status);
 
-/** Starts a program in this process for the length of `work`; `environment` adds settings. */
-export async function withApp<T>(
+/** How many processes serve the API of each app, behind one address; without it one process does everything. */
+const replicaCount = Number(process.env['TEST_REPLICAS'] ?? 0);
+
+/**
+ * Starts a program in this process for the length of `work`; `environment` adds settings. With TEST_REPLICAS=2 it only
+ * works, and so many processes beside it serve, each request of whichever is next.
+ */
+export const withApp = <T>(
   work: (app: App) => Promise<T>,
   environment: Record<string, string> = {},
   log: Log = () => {},
+): Promise<T> =>
+  replicaCount > 0
+    ? withReplicas(replicaCount, (app) => work(app), environment)
+    : withServices(environment, (settings) => withProgram(settings, work, log));
+
+/** An app of which so many processes serve the API, and the one of this process works. */
+export const withReplicas = <T>(
+  count: number,
+  work: (app: App, replicas: Replicas) => Promise<T>,
+  environment: Record<string, string> = {},
+): Promise<T> =>
+  withServices(environment, async (settings) => {
+    let replicas: Replicas | null = null;
+    let next = 0;
+    const front = await openFront(() => {
+      const urls = replicas?.urls ?? [];
+      next += 1;
+      return urls[next % urls.length] ?? null;
+    });
+    try {
+      return await withProgram({ ...settings, ROLE: 'worker', PUBLIC_URL: front.url }, async (app) => {
+        try {
+          replicas = await openReplicas(count, { worker: app, front, environment: settings });
+          return await work(app, replicas);
+        } finally {
+          await replicas?.close();
+        }
+      });
+    } finally {
+      await front.close();
+    }
+  });
+
+/** A program of this process; where its settings name an address of others, it is reached there. */
+async function withProgram<T>(
+  settings: Record<string, string>,
+  work: (app: App) => Promise<T>,
+  log: Log = () => {},
+): Promise<T> {
+  const program = await startProgram(readConfig(settings), log);
+  const clients: Client[] = [];
+  try {
+    return await work(appOf({ ...program, url: settings['PUBLIC_URL'] ?? program.url }, clients));
+  } finally {
+    for (const client of clients) await client.dispose();
+    await program.stop();
+  }
+}
+
+/** A database and a nats-server of its own, and the settings with which tests start. */
+async function withServices<T>(
+  environment: Record<string, string>,
+  work: (settings: Record<string, string>) => Promise<T>,
 ): Promise<T> {
   const dataDir = quickFolder('app');
   const nats = await startNats({ dataDir, log: () => {}, path: process.env['PATH'] ?? '' });
   try {
-    return await withDatabaseUrl(async (databaseUrl) => {
-      const config = readConfig({
+    return await withDatabaseUrl((databaseUrl) =>
+      work({
         PORT: '0',
         DEMO: '0',
         SIM_PACE: '50',
@@ -67,16 +128,8 @@ export async function withApp<T>(
         NATS_URL: nats.url,
         DATA_DIR: dataDir,
         ...environment,
-      });
-      const program = await startProgram(config, log);
-      const clients: Client[] = [];
-      try {
-        return await work(appOf(program, clients));
-      } finally {
-        for (const client of clients) await client.dispose();
-        await program.stop();
-      }
-    });
+      }),
+    );
   } finally {
     await nats.stop();
     rmSync(dataDir, { recursive: true, force: true });

@@ -7,19 +7,28 @@ export type Verdict = 'pass' | 'swallow' | 'swallow the answer';
 /** A TCP proxy that sees every piece which its clients send. */
 export interface Proxy {
   readonly port: number;
+  /** Ends every connection at once; whether others may come says `admits`. */
+  cut(): void;
   close(): Promise<void>;
 }
 
 /**
  * Opens a proxy in front of a server on this machine. `judge` is asked about each piece that a client sends, in order;
  * what is swallowed leaves the connection hanging, and `swallowed` is called once nothing more of it can be heard.
+ * `admits`: whether connections come through just then; left out: they do.
  */
 export async function openProxy(
   target: { host: string; port: number },
-  { judge, swallowed }: { judge: () => Verdict; swallowed: () => void },
+  {
+    judge,
+    swallowed,
+    admits = () => true,
+  }: { judge: () => Verdict; swallowed: () => void; admits?: () => boolean },
 ): Promise<Proxy> {
   const sockets = new Set<Socket>();
+  const cut = () => sockets.forEach((socket) => socket.destroy());
   const server = createServer((client) => {
+    if (!admits()) return void client.on('error', () => {}).destroy();
     const upstream = connect(target);
     let deaf = false;
     for (const [socket, other] of [
@@ -49,10 +58,11 @@ export async function openProxy(
   await once(server, 'listening');
   return {
     port: (server.address() as AddressInfo).port,
+    cut,
     close: async () => {
       const closed = once(server, 'close');
       server.close();
-      for (const socket of sockets) socket.destroy();
+      cut();
       await closed;
     },
   };

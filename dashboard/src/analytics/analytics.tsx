@@ -1,6 +1,6 @@
 import { useMemo, useState } from 'react';
 import { useQuery } from 'urql';
-import { now } from '../live/clock.ts';
+import { useNow } from '../live/clock.ts';
 import { StatsDocument, StatsNamesDocument, type StatsGroup, type StatsQuery } from '../operations.ts';
 import { Columns, type Column } from '../ui/charts.tsx';
 import { Choice } from '../ui/fields.tsx';
@@ -29,7 +29,8 @@ const groups: { value: StatsGroup; label: string }[] = [
 export function Analytics() {
   const [days, setDays] = useState<(typeof spans)[number]['value']>('7');
   const [groupBy, setGroupBy] = useState<StatsGroup>('DAY');
-  const [until] = useState(() => now() + 60_000);
+  // The end of this minute: what is shown grows with the day, and is not asked for anew each second.
+  const until = Math.ceil((useNow() + 1) / 60_000) * 60_000;
   const range = useMemo(
     () => ({
       since: new Date(until - Number(days) * 86_400_000).toISOString(),
@@ -53,7 +54,7 @@ export function Analytics() {
       </Panel>
       <div className="pair">
         <ByHour range={range} />
-        <Funnel />
+        <Funnel range={range} />
       </div>
     </div>
   );

@@ -3,7 +3,7 @@ import { useLive } from '../live/use-live.ts';
 import { CallDocument, CancelCallDocument, type CallQuery } from '../operations.ts';
 import { Decision } from '../patient/decision.tsx';
 import { useAction } from '../ui/action.ts';
-import { phoneOf, secondOf, wordsOf } from '../ui/format.ts';
+import { cityOf, phoneOf, secondOf, timeOf, viewerZone, wordsOf } from '../ui/format.ts';
 import { Button, Empty, Loading, Panel, Pill, Problem, Since, When } from '../ui/parts.tsx';
 
 type Row = NonNullable<CallQuery['call']>;
@@ -88,6 +88,8 @@ const Term = ({ label, children }: { label: string; children: string }) => (
 );
 
 function Steps({ call }: { call: Row }) {
+  const zone = call.patient.timeZone ?? viewerZone;
+  const isElsewhere = timeOf(call.queuedAt, zone) !== timeOf(call.queuedAt);
   return (
     <Panel title="What happened">
       <ol className="timeline">
@@ -96,6 +98,7 @@ function Steps({ call }: { call: Row }) {
             <div className="happening">
               <time dateTime={effectiveAt} className="when">
                 {secondOf(effectiveAt)}
+                {isElsewhere ? <small>{`${secondOf(effectiveAt, zone)} in ${cityOf(zone)}`}</small> : null}
               </time>
               <span className="what">{summary}</span>
             </div>

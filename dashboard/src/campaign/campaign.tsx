@@ -13,6 +13,7 @@ import { useAction } from '../ui/action.ts';
 import { FormDialog } from '../ui/dialog.tsx';
 import { cityOf, countOf, wordsOf } from '../ui/format.ts';
 import { Button, Empty, Loading, Panel, Pill, Problem, When } from '../ui/parts.tsx';
+import { EditCampaign } from './edit.tsx';
 import { Preview } from './preview.tsx';
 import { Progress } from './progress.tsx';
 
@@ -45,12 +46,15 @@ export function Campaign({ params: { id } }: { params: { id: string } }) {
           {runs[0] ? <Run run={runs[0]} zone={campaign.timeZone} /> : null}
           <Settings campaign={campaign} />
         </div>
-        <Preview id={id} key={`${id} ${campaign.status}`} zone={campaign.timeZone} />
+        <Preview id={id} key={settingsOf(campaign)} zone={campaign.timeZone} />
       </div>
       <Runs runs={runs} />
     </div>
   );
 }
+
+/** What a preview depends on: it is asked for again when that changes. */
+const settingsOf = ({ runs: _runs, nextRunAt: _next, ...settings }: Row): string => JSON.stringify(settings);
 
 function Heading({ campaign }: { campaign: Row }) {
   const { id, status } = campaign;
@@ -80,13 +84,13 @@ function Heading({ campaign }: { campaign: Row }) {
                 {status === 'DRAFT' ? 'Activate' : 'Resume'}
               </Button>
             )}
+            <EditCampaign campaign={campaign} />
             <FormDialog
               label="Archive"
               look="danger"
               title={`Put ${campaign.name} away?`}
               submit="Archive for good"
-              problem={archive.problem}
-              isRunning={archive.isRunning}
+              action={archive}
               onSubmit={async () => (await archive.run({ id })) !== null}
             >
               <p>Whoever has not been dialled is not. It cannot be taken out again.</p>

@@ -3,7 +3,7 @@ import { useLive } from '../live/use-live.ts';
 import { CampaignsDocument, type CampaignsQuery } from '../operations.ts';
 import { wordsOf } from '../ui/format.ts';
 import { Empty, Loading, Panel, Pill, Problem, When } from '../ui/parts.tsx';
-import { CreateCampaign } from './create.tsx';
+import { CreateCampaign } from './edit.tsx';
 import { Progress } from './progress.tsx';
 
 /** All campaigns, each with how far its newest run has come. */

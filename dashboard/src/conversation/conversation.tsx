@@ -11,8 +11,8 @@ import {
 import { Decision } from '../patient/decision.tsx';
 import { useAction } from '../ui/action.ts';
 import { TextInput } from '../ui/fields.tsx';
-import { momentOf, phoneOf, wordsOf } from '../ui/format.ts';
-import { Button, Empty, Loading, Panel, Pill, Problem } from '../ui/parts.tsx';
+import { phoneOf, wordsOf } from '../ui/format.ts';
+import { Button, Empty, Loading, Panel, Pill, Problem, When } from '../ui/parts.tsx';
 
 type Row = NonNullable<ConversationQuery['conversation']>;
 type Message = Row['messages']['edges'][number]['node'];
@@ -69,12 +69,12 @@ export function Conversation({ id }: { id: string }) {
 function Line({ message, zone }: { message: Message; zone: string | null }) {
   const { direction, body, status, at, failureReason } = message;
   const state = failureReason ? `${wordsOf(status)}: ${wordsOf(failureReason)}` : wordsOf(status);
-  const when = zone ? momentOf(at, zone) : momentOf(at);
   return (
     <li className={direction === 'OUTBOUND' ? 'ours' : 'theirs'}>
       <p>{body}</p>
       <small>
-        {direction === 'OUTBOUND' ? `${when} their time, ${state.toLowerCase()}` : `${when} their time`}
+        <When at={at} zone={zone} />
+        {direction === 'OUTBOUND' ? `, ${state.toLowerCase()}` : ''}
       </small>
     </li>
   );

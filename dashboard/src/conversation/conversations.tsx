@@ -1,63 +1,108 @@
+import { useState } from 'react';
 import { Link, useParams } from 'wouter';
 import { useLive } from '../live/use-live.ts';
-import { ConversationsDocument, type ConversationsQuery } from '../operations.ts';
-import { Empty, Loading, Panel, Pill, Problem, When } from '../ui/parts.tsx';
+import { ConversationsDocument, type ConversationFilter, type ConversationsQuery } from '../operations.ts';
+import { Choice } from '../ui/fields.tsx';
+import { countOf } from '../ui/format.ts';
+import { Button, Empty, Loading, Panel, Pill, Problem, When } from '../ui/parts.tsx';
 import { Conversation } from './conversation.tsx';
+import { Parked } from './parked.tsx';
 
-type Event = ConversationsQuery['events']['edges'][number]['node'];
+type Row = ConversationsQuery['conversations']['edges'][number]['node'];
 
-/** The newest conversations, and the one that was chosen. */
+const filters = {
+  all: { label: 'All', filter: null },
+  unanswered: { label: 'To be answered', filter: { unanswered: true } },
+  open: { label: 'Open', filter: { statuses: ['ACTIVE'] } },
+  closed: { label: 'Closed', filter: { statuses: ['CLOSED'] } },
+} as const satisfies Record<string, { label: string; filter: ConversationFilter | null }>;
+type Filter = keyof typeof filters;
+const options = Object.entries(filters).map(([value, { label }]) => ({ value: value as Filter, label }));
+
+/** Conversations by text, texts of strangers, and the conversation that was chosen. */
 export function Conversations() {
   const { id } = useParams<{ id?: string }>();
-  const { data, error } = useLive(
-    ConversationsDocument,
-    {},
-    { concerns: ({ entityType }) => entityType === 'CONVERSATION' },
-  );
-  const newest = data && newestOf(data.events.edges.map(({ node }) => node));
   return (
     <div>
       <h1>Conversations</h1>
-      {error ? <Problem message={error.message} /> : null}
       <div className="pair">
-        <Panel title="By text" note="Those in which something was written last">
-          {newest ? <List newest={newest} chosen={id} /> : error ? null : <Loading what="conversations" />}
-        </Panel>
-        {id ? <Conversation id={id} key={id} /> : null}
+        <div className="stack">
+          <List chosen={id} />
+          <Parked />
+        </div>
+        {id ? (
+          <Conversation id={id} key={id} />
+        ) : (
+          <Panel title="A conversation">
+            <Empty title="None is chosen.">Choose one to read it, and to answer.</Empty>
+          </Panel>
+        )}
       </div>
     </div>
   );
 }
 
-/** The newest event of each conversation: the API tells them by their events. */
-const newestOf = (events: Event[]): Event[] =>
-  [...new Map(events.toReversed().map((event) => [event.entityId, event])).values()].toSorted((a, b) =>
-    b.recordedAt.localeCompare(a.recordedAt),
+function List({ chosen }: { chosen: string | undefined }) {
+  const [filter, setFilter] = useState<Filter>('all');
+  const [pages, setPages] = useState<string[]>([]);
+  const { data, error } = useLive(
+    ConversationsDocument,
+    { filter: filters[filter].filter, after: pages.at(-1) ?? null },
+    { concerns: ({ entityType }) => entityType === 'CONVERSATION' },
   );
-
-function List({ newest, chosen }: { newest: Event[]; chosen: string | undefined }) {
-  if (newest.length === 0) {
-    return <Empty title="Nobody has texted yet.">Tasks text those who are best reached that way.</Empty>;
-  }
+  const found = data?.conversations;
+  const choose = (value: Filter) => {
+    setFilter(value);
+    setPages([]);
+  };
   return (
-    <ul className="cards lineage">
-      {newest.map(({ entityId, patient, summary, recordedAt, type }) => (
-        <li key={entityId} aria-current={entityId === chosen ? 'true' : undefined}>
-          <Pill {...pillOf(type)} />
-          <div className="what">
-            <Link href={`/conversations/${entityId}`}>{patient?.name ?? 'Somebody'}</Link>
-            <small>{summary}</small>
-          </div>
-          <When at={recordedAt} />
-        </li>
-      ))}
-    </ul>
+    <Panel
+      title="By text"
+      note={found ? `${countOf(found.totalCount)}, the newest first` : 'The newest first'}
+      actions={<Choice label="Show" value={filter} options={options} onChange={choose} />}
+    >
+      {error ? <Problem message={error.message} /> : null}
+      {found || error ? null : <Loading what="conversations" />}
+      {found?.edges.length === 0 ? (
+        <Empty
+          title={filter === 'unanswered' ? 'Everybody has been answered.' : 'There is none of that kind.'}
+        >
+          Tasks text those who are best reached that way; you can text somebody from their own page.
+        </Empty>
+      ) : null}
+      <ul className="cards lineage">
+        {found?.edges.map(({ node }) => (
+          <Entry key={node.id} conversation={node} isChosen={node.id === chosen} />
+        ))}
+      </ul>
+      <div className="body actions">
+        {pages.length > 0 ? <Button onPress={() => setPages(pages.slice(0, -1))}>Newer</Button> : null}
+        {found?.pageInfo.hasNextPage ? (
+          <Button onPress={() => setPages([...pages, found.pageInfo.endCursor!])}>Older</Button>
+        ) : null}
+      </div>
+    </Panel>
   );
 }
 
-/** Whose turn it is, by what was last. */
-function pillOf(type: string) {
-  if (type === 'message.received') return { status: 'They wrote', tone: 'busy' } as const;
-  if (type === 'conversation.closed') return { status: 'CLOSED' } as const;
-  return { status: 'We wrote', tone: 'quiet' } as const;
+function Entry({ conversation, isChosen }: { conversation: Row; isChosen: boolean }) {
+  const { id, patient, lastMessage, lastMessageAt, reason, isUnanswered, status } = conversation;
+  return (
+    <li data-conversation={id} data-unanswered={isUnanswered} aria-current={isChosen ? 'true' : undefined}>
+      <Pill {...pillOf({ isUnanswered, status })} />
+      <div className="what">
+        <Link href={`/conversations/${id}`}>{patient.name}</Link>
+        <small className="excerpt">
+          {lastMessage ? `${lastMessage.direction === 'OUTBOUND' ? 'We: ' : ''}${lastMessage.body}` : reason}
+        </small>
+      </div>
+      <When at={lastMessageAt} zone={patient.timeZone} />
+    </li>
+  );
+}
+
+/** Whose turn it is. */
+function pillOf({ isUnanswered, status }: Pick<Row, 'isUnanswered' | 'status'>) {
+  if (isUnanswered) return { status: 'They wrote', tone: 'busy' } as const;
+  return status === 'CLOSED' ? ({ status } as const) : ({ status: 'We wrote', tone: 'quiet' } as const);
 }

@@ -8,6 +8,7 @@ import {
   ScheduleDocument,
   SendersDocument,
   SnoozeDocument,
+  StartConversationDocument,
   type Channel,
   type DecisionFragment,
   type PatientTaskFragment,
@@ -15,7 +16,7 @@ import {
 } from '../operations.ts';
 import { useAction } from '../ui/action.ts';
 import { FormDialog } from '../ui/dialog.tsx';
-import { channels, Choice, MomentInput, purposes, TextInput } from '../ui/fields.tsx';
+import { channels, Choice, MomentInput, priorities, purposes, TextArea, TextInput } from '../ui/fields.tsx';
 import { phoneOf, viewerZone } from '../ui/format.ts';
 import { instantOf, wallOf } from '../ui/zone.ts';
 import { Decision } from './decision.tsx';
@@ -51,12 +52,11 @@ export function CallNow({ patient }: { patient: Person }) {
       look="main"
       title={`Call ${patient.name}`}
       submit="Call"
-      problem={refused?.decision ? <Decision decision={refused.decision} /> : action.problem}
-      isRunning={action.isRunning}
-      onOpen={action.forget}
+      action={action}
+      problem={refused?.decision ? <Decision decision={refused.decision} /> : undefined}
       onSubmit={submit}
     >
-      <TextInput label="Reason" value={reason} onChange={setReason} isRequired />
+      <TextInput name="reason" label="Reason" value={reason} onChange={setReason} isRequired />
       <Choice label="What for" value={purpose} options={purposes} onChange={setPurpose} />
       <Choice
         label="From"
@@ -64,6 +64,50 @@ export function CallNow({ patient }: { patient: Person }) {
         options={options}
         onChange={setSender}
       />
+    </FormDialog>
+  );
+}
+
+/** Texts someone now, and shows the conversation. */
+export function WriteText({ patient }: { patient: Person }) {
+  const [, navigate] = useLocation();
+  const [opening, setOpening] = useState('');
+  const [reason, setReason] = useState('');
+  const [purpose, setPurpose] = useState<Purpose>('CARE_PLAN');
+  const action = useAction(StartConversationDocument);
+  const refused = action.refusal as { decision?: DecisionFragment } | null;
+  const submit = async () => {
+    const data = await action.run({ input: { patientId: patient.id, opening, reason, purpose } });
+    if (data?.startConversation?.__typename !== 'ConversationPayload') return false;
+    navigate(`/conversations/${data.startConversation.conversation.id}`);
+    return true;
+  };
+  return (
+    <FormDialog
+      label="Text"
+      title={`Text ${patient.name}`}
+      submit="Send"
+      action={action}
+      problem={refused?.decision ? <Decision decision={refused.decision} /> : undefined}
+      onSubmit={submit}
+    >
+      <TextArea
+        name="opening"
+        label="What to write"
+        value={opening}
+        onChange={setOpening}
+        isRequired
+        maxLength={1_600}
+        note="Who writes and how to opt out is added where it is missing. Anybody who sees the phone can read it."
+      />
+      <TextInput
+        name="reason"
+        label="Reason, which is not sent"
+        value={reason}
+        onChange={setReason}
+        isRequired
+      />
+      <Choice name="purpose" label="What for" value={purpose} options={purposes} onChange={setPurpose} />
     </FormDialog>
   );
 }
@@ -107,13 +151,18 @@ export function Schedule({ patient }: { patient: Person }) {
       label="Schedule"
       title={`Schedule for ${patient.name}`}
       submit="Schedule"
-      problem={action.problem}
-      isRunning={action.isRunning}
-      onOpen={action.forget}
+      action={action}
       onSubmit={submit}
     >
-      <TextInput label="Reason" value={reason} onChange={setReason} isRequired />
-      <MomentInput label="When" value={wall} onChange={setWall} zone={patient.timeZone} isRequired />
+      <TextInput name="reason" label="Reason" value={reason} onChange={setReason} isRequired />
+      <MomentInput
+        name="scheduledFor"
+        label="When"
+        value={wall}
+        onChange={setWall}
+        zone={patient.timeZone}
+        isRequired
+      />
       <div className="fields">
         <Choice label="What for" value={purpose} options={purposes} onChange={setPurpose} />
         <Choice
@@ -128,13 +177,6 @@ export function Schedule({ patient }: { patient: Person }) {
   );
 }
 
-const priorities = Array.from({ length: 10 }, (_, index) => ({
-  value: String(index + 1),
-  label:
-    ['1, the most urgent', '', '', '', '5, as usual', '', '', '', '', '10, the least'][index] ||
-    String(index + 1),
-}));
-
 /** Puts a waiting task aside until later. */
 export function Snooze({ task, zone }: { task: PatientTaskFragment; zone: string | null }) {
   const [reason, setReason] = useState('');
@@ -146,15 +188,13 @@ export function Snooze({ task, zone }: { task: PatientTaskFragment; zone: string
       label="Snooze"
       title={`Snooze: ${task.reason}`}
       submit="Snooze"
-      problem={action.problem}
-      isRunning={action.isRunning}
-      onOpen={action.forget}
+      action={action}
       onSubmit={async () =>
         (await action.run({ id: task.id, until: until(), reason: reason || null })) !== null
       }
     >
-      <MomentInput label="Until" value={wall} onChange={setWall} zone={zone} isRequired />
-      <TextInput label="Why, for those who look later" value={reason} onChange={setReason} />
+      <MomentInput name="until" label="Until" value={wall} onChange={setWall} zone={zone} isRequired />
+      <TextInput name="reason" label="Why, for those who look later" value={reason} onChange={setReason} />
     </FormDialog>
   );
 }
@@ -169,12 +209,10 @@ export function CancelTask({ task }: { task: PatientTaskFragment }) {
       look="danger"
       title={`Cancel: ${task.reason}`}
       submit="Cancel the task"
-      problem={action.problem}
-      isRunning={action.isRunning}
-      onOpen={action.forget}
+      action={action}
       onSubmit={async () => (await action.run({ id: task.id, reason: reason || null })) !== null}
     >
-      <TextInput label="Why, for those who look later" value={reason} onChange={setReason} />
+      <TextInput name="reason" label="Why, for those who look later" value={reason} onChange={setReason} />
     </FormDialog>
   );
 }

@@ -2,10 +2,11 @@ import { useState } from 'react';
 import { RevokeConsentDocument, SetPreferencesDocument, type Channel } from '../operations.ts';
 import { useAction } from '../ui/action.ts';
 import { FormDialog } from '../ui/dialog.tsx';
-import { channels, Choice, TextInput } from '../ui/fields.tsx';
-import { dayOf, wordsOf } from '../ui/format.ts';
+import { channels, Choice, Choices, TextInput } from '../ui/fields.tsx';
+import { dayOf, phoneOf, wordsOf } from '../ui/format.ts';
 import { Empty, Panel, Pill } from '../ui/parts.tsx';
 import type { PatientRow } from './patient.tsx';
+import { care, RecordConsent } from './record-consent.tsx';
 
 const words = (names: readonly string[]) => names.map(wordsOf).join(', ');
 const days = ['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'];
@@ -23,6 +24,7 @@ export function Consents({ patient }: { patient: PatientRow }) {
       actions={
         <div className="actions">
           <Prefer patient={patient} />
+          <RecordConsent patient={patient} />
           <Revoke patient={patient} />
         </div>
       }
@@ -52,9 +54,11 @@ export function Consents({ patient }: { patient: PatientRow }) {
               tone={consent.revokedAt ? 'bad' : 'good'}
             />
             <div className="what">
-              <strong>{words(consent.channels)}</strong>
+              <strong>{`${words(consent.channels)} at ${phoneOf(consent.phone)}`}</strong>
               <small>{`${wordsOf(consent.basis)}: ${consent.method}, ${dayOf(consent.grantedAt)}`}</small>
-              <small>{consent.purposes.length > 11 ? 'Any matter of care' : words(consent.purposes)}</small>
+              <small>
+                {consent.purposes.length >= care.length ? 'Any matter of care' : words(consent.purposes)}
+              </small>
               {consent.revokedAt ? (
                 <small>{`Revoked ${dayOf(consent.revokedAt)}: ${consent.revocation ?? ''}`}</small>
               ) : null}
@@ -68,20 +72,26 @@ export function Consents({ patient }: { patient: PatientRow }) {
 
 function Revoke({ patient }: { patient: PatientRow }) {
   const [reason, setReason] = useState('');
+  const [refused, setRefused] = useState<Channel[]>(channels.map(({ value }) => value));
   const action = useAction(RevokeConsentDocument);
   return (
     <FormDialog
       label="Revoke consent"
       look="danger"
       title={`${patient.name} does not want to be contacted`}
-      submit="Revoke all consent"
-      problem={action.problem}
-      isRunning={action.isRunning}
-      onOpen={action.forget}
-      onSubmit={async () => (await action.run({ id: patient.id, reason })) !== null}
+      submit="Revoke"
+      action={action}
+      onSubmit={async () => (await action.run({ id: patient.id, channels: refused, reason })) !== null}
     >
-      <p>It is in effect at once, for every channel; what is queued for them is cancelled.</p>
-      <TextInput label="What they said" value={reason} onChange={setReason} isRequired />
+      <p>It is in effect at once; what is queued for them by these ways is cancelled.</p>
+      <Choices
+        name="channels"
+        label="By none of these"
+        values={refused}
+        options={channels}
+        onChange={setRefused}
+      />
+      <TextInput name="reason" label="What they said" value={reason} onChange={setReason} isRequired />
     </FormDialog>
   );
 }
@@ -90,17 +100,15 @@ function Prefer({ patient }: { patient: PatientRow }) {
   const { preferences } = patient;
   const window = preferences.windows[0];
   const [preferred, setPreferred] = useState<Channel | 'ANY'>(preferences.preferredChannel ?? 'ANY');
-  const [blocked, setBlocked] = useState<readonly Channel[]>(preferences.blockedChannels);
+  const [blocked, setBlocked] = useState<Channel[]>([...preferences.blockedChannels]);
   const [opensAt, setOpensAt] = useState(window?.opensAt ?? '');
   const [closesAt, setClosesAt] = useState(window?.closesAt ?? '');
   const action = useAction(SetPreferencesDocument);
-  const toggle = (channel: Channel) =>
-    setBlocked(blocked.includes(channel) ? blocked.filter((one) => one !== channel) : [...blocked, channel]);
   const submit = async () => {
     const windows = opensAt && closesAt ? [{ weekdays: window?.weekdays ?? [], opensAt, closesAt }] : [];
     const input = {
       preferredChannel: preferred === 'ANY' ? null : preferred,
-      blockedChannels: [...blocked],
+      blockedChannels: blocked,
       windows,
     };
     return (await action.run({ id: patient.id, input })) !== null;
@@ -110,9 +118,7 @@ function Prefer({ patient }: { patient: PatientRow }) {
       label="Change"
       title={`How ${patient.name} wants to be reached`}
       submit="Keep"
-      problem={action.problem}
-      isRunning={action.isRunning}
-      onOpen={action.forget}
+      action={action}
       onSubmit={submit}
     >
       <Choice
@@ -121,17 +127,21 @@ function Prefer({ patient }: { patient: PatientRow }) {
         options={[{ value: 'ANY', label: 'Nothing in particular' }, ...channels]}
         onChange={setPreferred}
       />
-      <fieldset>
-        <legend>Does not want</legend>
-        {channels.map(({ value, label }) => (
-          <label key={value} className="check">
-            <input type="checkbox" checked={blocked.includes(value)} onChange={() => toggle(value)} />
-            {label}
-          </label>
-        ))}
-      </fieldset>
+      <Choices
+        name="blockedChannels"
+        label="Does not want"
+        values={blocked}
+        options={channels}
+        onChange={setBlocked}
+      />
       <div className="fields">
-        <TextInput type="time" label="From, on their clock" value={opensAt} onChange={setOpensAt} />
+        <TextInput
+          type="time"
+          name="windows"
+          label="From, on their clock"
+          value={opensAt}
+          onChange={setOpensAt}
+        />
         <TextInput type="time" label="Until" value={closesAt} onChange={setClosesAt} />
       </div>
     </FormDialog>

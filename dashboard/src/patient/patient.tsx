@@ -9,7 +9,7 @@ import {
 } from '../operations.ts';
 import { cityOf, dateOf, phoneOf, timeOf, viewerZone, wordsOf } from '../ui/format.ts';
 import { Empty, Loading, Panel, Pill, Problem, When } from '../ui/parts.tsx';
-import { CallNow, CancelTask, Schedule, Snooze } from './actions.tsx';
+import { CallNow, CancelTask, Schedule, Snooze, WriteText } from './actions.tsx';
 import { Beliefs } from './beliefs.tsx';
 import { Consents } from './consents.tsx';
 import { Engagement } from './engagement.tsx';
@@ -69,6 +69,7 @@ function Identity({ patient }: { patient: PatientRow }) {
         <Pill status={patient.status} />
         <div className="actions">
           <CallNow patient={patient} />
+          <WriteText patient={patient} />
           <Schedule patient={patient} />
         </div>
       </div>

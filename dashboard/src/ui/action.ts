@@ -1,4 +1,5 @@
 import { useState } from 'react';
+import type { Fault } from './faults.ts';
 import { useClient, type AnyVariables, type TypedDocumentNode } from 'urql';
 
 /** What a mutation answers: its payload, or an error of the API with a message for people. */
@@ -6,20 +7,28 @@ type Answer = {
   __typename: string;
   code?: string;
   message?: string;
-  fields?: { path: string[]; message: string }[];
+  fields?: Fault[];
 };
 
-/** Something that can be done, and how it went. */
-export interface Action<D, V> {
-  /** Does it; null: it was refused, and `problem` says why. */
-  run(variables: V): Promise<D | null>;
+/** How something goes that is being done. */
+export interface Doing {
   isRunning: boolean;
   /** Why it was refused, in words; null: it was not. */
   problem: string | null;
+  /** What of the input was wrong. */
+  faults: Fault[];
   /** The refusal itself. */
   refusal: Answer | null;
   forget(): void;
 }
+
+/** Something that can be done, and how it went. */
+export interface Action<D, V> extends Doing {
+  /** Does it; null: it was refused, and `problem` says why. */
+  run(variables: V): Promise<D | null>;
+}
+
+const none: Fault[] = [];
 
 /** A mutation with one root field, whose refusals are told in words. */
 export function useAction<D extends Record<string, unknown>, V extends AnyVariables>(
@@ -45,7 +54,7 @@ export function useAction<D extends Record<string, unknown>, V extends AnyVariab
     setRefusal(answer ?? null);
     return null;
   }
-  return { run, isRunning, problem, refusal, forget };
+  return { run, isRunning, problem, faults: refusal?.fields ?? none, refusal, forget };
 }
 
 function wordsFor(answer: Answer | null | undefined, error: string | undefined): string {

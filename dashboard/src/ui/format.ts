@@ -28,9 +28,13 @@ export const dayOf = (at: string | number, zone = viewerZone): string =>
 export const dateOf = (date: string): string =>
   format(`${date}T12:00:00Z`, 'UTC', { year: 'numeric', month: 'short', day: 'numeric' });
 
+/** Tue, Nov 17, 14:05 */
+export const dayAndTimeOf = (at: string | number, zone = viewerZone): string =>
+  `${dayOf(at, zone)}, ${timeOf(at, zone)}`;
+
 /** 14:05, with its day unless that is today. */
 export const momentOf = (at: string | number, zone = viewerZone): string =>
-  dayOf(at, zone) === dayOf(now(), zone) ? timeOf(at, zone) : `${dayOf(at, zone)}, ${timeOf(at, zone)}`;
+  dayOf(at, zone) === dayOf(now(), zone) ? timeOf(at, zone) : dayAndTimeOf(at, zone);
 
 /** New York, of America/New_York. */
 export const cityOf = (zone: string): string => zone.split('/').at(-1)!.replaceAll('_', ' ');

@@ -2,7 +2,7 @@ import { useVirtualizer } from '@tanstack/react-virtual';
 import { useRef, type ReactNode } from 'react';
 import { Button as Pressable, type ButtonProps } from 'react-aria-components';
 import { useNow } from '../live/clock.ts';
-import { cityOf, lengthOf, momentOf, timeOf, viewerZone } from './format.ts';
+import { cityOf, dayAndTimeOf, dayOf, lengthOf, momentOf, timeOf, viewerZone } from './format.ts';
 import { statusOf, toneOf, type Tone } from './words.ts';
 
 /** A button. Quiet ones stand beside what they belong to. */
@@ -27,10 +27,12 @@ export function Since({ at }: { at: string }) {
 /** An instant on the viewer's clock, and on the patient's where that is another one. */
 export function When({ at, zone }: { at: string; zone?: string | null }) {
   const differs = zone && zone !== viewerZone && timeOf(at, zone) !== timeOf(at);
+  const there =
+    differs && dayOf(at, zone) === dayOf(at) ? timeOf(at, zone) : differs && dayAndTimeOf(at, zone);
   return (
     <time dateTime={at} className="when">
       {momentOf(at)}
-      {differs ? <small> {`${timeOf(at, zone)} in ${cityOf(zone)}`}</small> : null}
+      {differs ? <small> {`${there} in ${cityOf(zone)}`}</small> : null}
     </time>
   );
 }

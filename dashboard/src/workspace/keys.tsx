@@ -3,7 +3,7 @@ import { useQuery } from 'urql';
 import { CreateKeyDocument, KeysDocument, RevokeKeyDocument, type KeysQuery } from '../operations.ts';
 import { useAction } from '../ui/action.ts';
 import { FormDialog } from '../ui/dialog.tsx';
-import { TextInput } from '../ui/fields.tsx';
+import { Choices, TextInput } from '../ui/fields.tsx';
 import { Empty, Loading, Panel, Pill, Problem, When } from '../ui/parts.tsx';
 
 type Row = KeysQuery['apiKeys'][number];
@@ -13,17 +13,15 @@ export function Keys() {
   const [{ data, error }, ask] = useQuery({ query: KeysDocument });
   const [secret, setSecret] = useState<string | null>(null);
   const again = () => ask({ requestPolicy: 'network-only' });
+  const made = (told: string) => {
+    setSecret(told);
+    again();
+  };
   return (
     <div>
       <div className="heading">
         <h1>Keys</h1>
-        <CreateKey
-          known={data?.apiKeys ?? []}
-          onDone={(made) => {
-            setSecret(made);
-            again();
-          }}
-        />
+        <CreateKey known={data?.apiKeys ?? []} onDone={made} />
       </div>
       {secret ? (
         <output className="told">
@@ -33,13 +31,18 @@ export function Keys() {
       ) : null}
       {error ? <Problem message={error.message} /> : null}
       <Panel title="All keys">
-        {data ? <KeyTable keys={data.apiKeys} onDone={again} /> : error ? null : <Loading what="keys" />}
+        {data ? (
+          <KeyTable keys={data.apiKeys} onMade={made} onDone={again} />
+        ) : error ? null : (
+          <Loading what="keys" />
+        )}
       </Panel>
     </div>
   );
 }
 
-function KeyTable({ keys, onDone }: { keys: Row[]; onDone: () => void }) {
+function KeyTable(props: { keys: Row[]; onMade: (secret: string) => void; onDone: () => void }) {
+  const { keys, onMade, onDone } = props;
   if (keys.length === 0) return <Empty title="There is no key yet." />;
   return (
     <table>
@@ -68,11 +71,40 @@ function KeyTable({ keys, onDone }: { keys: Row[]; onDone: () => void }) {
               <small>{key.scopes.length > 12 ? 'everything' : key.scopes.join(', ')}</small>
             </td>
             <td>{key.lastUsedAt ? <When at={key.lastUsedAt} /> : 'never'}</td>
-            <td>{key.revokedAt ? null : <Revoke apiKey={key} onDone={onDone} />}</td>
+            <td>
+              {key.revokedAt ? null : (
+                <div className="actions">
+                  <Replace apiKey={key} onDone={onMade} />
+                  <Revoke apiKey={key} onDone={onDone} />
+                </div>
+              )}
+            </td>
           </tr>
         ))}
       </tbody>
     </table>
+  );
+}
+
+/** Makes another key that may do the same; the one before goes on until it is revoked. */
+function Replace({ apiKey, onDone }: { apiKey: Row; onDone: (secret: string) => void }) {
+  const action = useAction(CreateKeyDocument);
+  const submit = async () => {
+    const data = await action.run({ name: apiKey.name, scopes: apiKey.scopes });
+    if (data?.createApiKey?.__typename !== 'ApiKeyPayload') return false;
+    onDone(data.createApiKey.secret ?? '');
+    return true;
+  };
+  return (
+    <FormDialog
+      label="Replace"
+      title={`Replace ${apiKey.name}?`}
+      submit="Make the new one"
+      action={action}
+      onSubmit={submit}
+    >
+      <p>Another key is made that may do the same. Revoke this one once nothing uses it any more.</p>
+    </FormDialog>
   );
 }
 
@@ -89,8 +121,7 @@ function Revoke({ apiKey, onDone }: { apiKey: Row; onDone: () => void }) {
       look="danger"
       title={`Revoke ${apiKey.name}?`}
       submit="Revoke"
-      problem={action.problem}
-      isRunning={action.isRunning}
+      action={action}
       onSubmit={submit}
     >
       <p>
@@ -105,8 +136,6 @@ function CreateKey({ known, onDone }: { known: Row[]; onDone: (secret: string) =
   const [name, setName] = useState('');
   const [chosen, setChosen] = useState<string[]>([]);
   const action = useAction(CreateKeyDocument);
-  const toggle = (scope: string) =>
-    setChosen(chosen.includes(scope) ? chosen.filter((one) => one !== scope) : [...chosen, scope]);
   const submit = async () => {
     const data = await action.run({ name, scopes: chosen });
     if (data?.createApiKey?.__typename !== 'ApiKeyPayload') return false;
@@ -119,21 +148,17 @@ function CreateKey({ known, onDone }: { known: Row[]; onDone: (secret: string) =
       look="main"
       title="New key"
       submit="Make the key"
-      problem={action.problem}
-      isRunning={action.isRunning}
-      onOpen={action.forget}
+      action={action}
       onSubmit={submit}
     >
-      <TextInput label="Whose it is" value={name} onChange={setName} isRequired maxLength={100} />
-      <fieldset className="scopes">
-        <legend>May</legend>
-        {scopes.map((scope) => (
-          <label key={scope} className="check">
-            <input type="checkbox" checked={chosen.includes(scope)} onChange={() => toggle(scope)} />
-            {scope}
-          </label>
-        ))}
-      </fieldset>
+      <TextInput name="name" label="Whose it is" value={name} onChange={setName} isRequired maxLength={100} />
+      <Choices
+        name="scopes"
+        label="May"
+        values={chosen}
+        options={scopes.map((scope) => ({ value: scope, label: scope }))}
+        onChange={setChosen}
+      />
     </FormDialog>
   );
 }

@@ -129,19 +129,19 @@ function Register({ onDone }: { onDone: () => void }) {
       look="main"
       title="Register a number of ours"
       submit="Register"
-      problem={action.problem}
-      isRunning={action.isRunning}
-      onOpen={action.forget}
+      action={action}
       onSubmit={submit}
     >
       <TextInput
+        name="phone"
+        type="tel"
         label="Number, with its country"
         value={phone}
         onChange={setPhone}
         isRequired
         maxLength={24}
       />
-      <TextInput label="Label" value={label} onChange={setLabel} maxLength={100} />
+      <TextInput name="label" label="Label" value={label} onChange={setLabel} maxLength={100} />
       <fieldset>
         <legend>Can</legend>
         <label className="check">
