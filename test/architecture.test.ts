@@ -150,6 +150,23 @@ test('files stay small: half of them within 80 lines, nine in ten within 200', (
 /** Stands before the carrier and counts; passes on what it is given, and nothing else. */
 const watch = 'metrics/dials.ts';
 
+/** What a line of the log may be made of beside words of ours: ids, counts, names of ours. */
+const tellable =
+  /^(?:(?:[a-z]+\.)*(?:id|entityId|code|length|statusCode)|current\.name|name|count|lost|reached|kind|callId|messageId|causeOf\(error\)|at\(time\.read\(\)\)\.toISOString\(\))$/;
+
+test('lines of the log are made of words of ours, ids and counts', () => {
+  const own = files.filter(
+    (file) => !/^(simulator|embedded|import|rebuild|verify|migrate|main)\b/.test(file),
+  );
+  const told = own.flatMap((file) =>
+    [...textOf(file).matchAll(/\blog\(\s*`([^`]*)`/g)].flatMap(([, line = '']) =>
+      [...line.matchAll(/\$\{([^}]*)\}/g)].map(([, value = '']) => `${file}: ${value}`),
+    ),
+  );
+  expect(told.length).toBeGreaterThan(15);
+  expect(told.filter((value) => !tellable.test(value.split(': ')[1]!))).toEqual([]);
+});
+
 test('there is one way for texts to the carrier, and the gate stands before it', () => {
   const saying = (text: string) => files.filter((file) => textOf(file).includes(text)).toSorted();
   expect(saying('messages.create(')).toEqual(['carrier/text.ts']);

@@ -7,13 +7,14 @@ import { sql } from 'kysely';
 import pg from 'pg';
 import { expect, test, vi } from 'vitest';
 import { startNats } from '../../src/embedded/nats.ts';
+import { sensitive } from '../../src/domain/sensitivity.ts';
 import { openLogger, type Log } from '../../src/logger.ts';
 import { fire, record, runsOf, trigger } from '../api/triggers.ts';
 import { eventually } from '../support/eventually.ts';
 import { quickFolder } from '../support/folder.ts';
 import { isOver, placeCall, withApp, type Answer, type App } from '../support/program.ts';
 import { withReceivers } from '../support/receiver.ts';
-import { send as write, setUpTexts, start, text } from '../support/texts.ts';
+import { ours, send as write, setUpTexts, start, text } from '../support/texts.ts';
 import { addUseCase, send as leave, upload } from '../support/voicemails.ts';
 
 /** What is nowhere else in the world: each can only be here because somebody has told it. */
@@ -87,7 +88,7 @@ async function leaving(
       this: pg.Client,
       ...given: unknown[]
     ) {
-      const [statement] = given as [string | { text: string }];
+      const statement = given[0] as string | { text: string };
       left.statements.push(typeof statement === 'string' ? statement : statement.text);
       return (query as (...all: unknown[]) => unknown).apply(this, given);
     } as never),
@@ -112,6 +113,23 @@ async function leaving(
 
 const isCarriersList = (url: string) =>
   /^GET [^/]+\/2010-04-01\/Accounts\/[^/]+\/(Calls|Messages)\.json\?/.test(url);
+
+/** Every column that holds something of what was told, as table.column. */
+async function columnsHolding(app: App): Promise<string[]> {
+  const columns = await app.world.query<{ table: string; column: string }>(sql`
+    select table_name as "table", column_name as "column" from information_schema.columns
+    where table_schema = 'public' and data_type in ('text', 'jsonb', 'date', 'ARRAY')`);
+  const wanted = canaries.map((canary) => `%${canary}%`);
+  const found = await Promise.all(
+    columns.map(async ({ table, column }) => {
+      const rows = await app.world.query(
+        sql`select 1 from ${sql.table(table)} where ${sql.ref(column)}::text ilike any(${wanted}::text[]) limit 1`,
+      );
+      return rows.length > 0 ? [`${table}.${column}`] : [];
+    }),
+  );
+  return found.flat().toSorted();
+}
 
 async function seed(app: App) {
   const ids: string[] = [];
@@ -148,6 +166,7 @@ async function contact(app: App, ids: string[], callbackUrl: string): Promise<vo
     const input = {
       patientId,
       serviceId,
+      phoneFrom: ours,
       reason: told.reason,
       goal: told.goal,
       callbackUrl,
@@ -157,6 +176,7 @@ async function contact(app: App, ids: string[], callbackUrl: string): Promise<vo
     };
     const placed = await app.ask(placeCall, { input });
     expect(placed.errors).toBeUndefined();
+    if (index === 0) expect(placed.data.placeCall).toMatchObject({ __typename: 'PlaceCallPayload' });
     const { call } = placed.data.placeCall;
     if (call && index === 0) await app.follow(call.id, isOver);
     const talked = await start(app, {
@@ -245,6 +265,16 @@ test(
               { id: ids[0] },
             );
             expect(foundIn(JSON.stringify(data)).length).toBeGreaterThan(6);
+            const marked = Object.entries(sensitive).flatMap(([table, columns]) =>
+              Object.keys(columns).map((column) => `${table}.${column}`),
+            );
+            const holding = await columnsHolding(app);
+            expect(holding.filter((column) => !marked.includes(column))).toEqual([]);
+            expect(holding.length).toBeGreaterThan(25);
+            const known = await app.world.query<{ name: string }>(
+              sql`select table_name || '.' || column_name as name from information_schema.columns where table_schema = 'public'`,
+            );
+            expect(marked.filter((column) => !known.some(({ name }) => name === column))).toEqual([]);
             const made = await app.ask(
               'mutation { createWorkspace(name: "Another") { ... on WorkspacePayload { secret } } }',
             );
