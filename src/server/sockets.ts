@@ -85,10 +85,9 @@ export function serveSockets(options: {
             const message = `A socket has at most ${operationLimit} operations at a time.`;
             throw new GraphQLError(message, { extensions: { code: 'TOO_MANY_OPERATIONS' } });
           }
-          const contextValue = await inside.contextOf(context.extra.authorization ?? null, {
-            purpose: context.connectionParams?.['purposeOfUse'],
-          });
-          return operationOf(payload, contextValue, options);
+          const purpose = context.connectionParams?.['purposeOfUse'];
+          const contextValue = await inside.contextOf(context.extra.authorization ?? null, { purpose });
+          return operationOf(payload, contextValue, { ...options, purpose });
         } catch (error) {
           return [mask(error)]; // thrown, it would close the socket and end all its other operations
         }
@@ -132,12 +131,12 @@ async function sayFarewell(
 function operationOf(
   payload: SubscribePayload,
   contextValue: Context,
-  { schema, documents }: { schema: GraphQLSchema; documents: Documents },
+  { schema, documents, purpose }: { schema: GraphQLSchema; documents: Documents; purpose: unknown },
 ): Operation | readonly GraphQLError[] {
   const document = documents(payload.query);
   if (!('kind' in document)) return document;
   const { query, operationName, variables: variableValues } = payload;
-  // An answer depends on the document, its variables, and whose eyes it is for.
-  const question = JSON.stringify([contextValue.key?.id, query, operationName, variableValues]);
+  // An answer depends on the document, its variables, and whose eyes it is for; why they read is remembered with it.
+  const question = JSON.stringify([contextValue.key?.id, purpose, query, operationName, variableValues]);
   return { schema, document, operationName, variableValues, contextValue, question };
 }

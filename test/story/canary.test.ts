@@ -91,7 +91,7 @@ async function leaving(
       const statement = given[0] as string | { text: string };
       left.statements.push(typeof statement === 'string' ? statement : statement.text);
       return (query as (...all: unknown[]) => unknown).apply(this, given);
-    } as never),
+    }),
     ...(['log', 'warn', 'error', 'info'] as const).map((kind) =>
       vi
         .spyOn(console, kind)
