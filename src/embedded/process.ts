@@ -31,6 +31,8 @@ export interface Account {
 interface Running {
   readonly pid: number;
   readonly port: number;
+  /** Left out: an earlier program has started it. */
+  readonly child?: ChildProcess;
 }
 
 /** How one kind of service is found, started, asked and stopped. */
@@ -104,17 +106,17 @@ function claim(dataDir: string, name: string): () => void {
 
 async function adopt(service: Service): Promise<Running | undefined> {
   const running = service.recorded();
-  if (running === undefined || !isAlive(service, running.pid)) return undefined;
+  if (running === undefined || !isAlive(service, running)) return undefined;
   if (await isReady(service, running, 30_000)) {
     service.log(`found ${service.name} still running (process ${running.pid}) and took it over`);
     return running;
   }
-  await halt(service, running.pid);
+  await halt(service, running);
   return undefined;
 }
 
 /** Tries three times: the port may be taken meanwhile, or the former run's children still be going down. */
-async function launch(service: Service): Promise<Running & { child: ChildProcess }> {
+async function launch(service: Service): Promise<Running> {
   let logged = readIfPresent(service.logFile)?.length ?? 0;
   if (logged > LOG_LIMIT_BYTES) {
     truncateSync(service.logFile);
@@ -126,16 +128,16 @@ async function launch(service: Service): Promise<Running & { child: ChildProcess
     try {
       if (await isReady(service, started, 60_000)) return started;
     } catch (error) {
-      await halt(service, started.pid);
+      await halt(service, started);
       throw error;
     }
-    await halt(service, started.pid);
+    await halt(service, started);
   }
   const output = readIfPresent(service.logFile)?.slice(logged).trim().slice(-2000);
   throw new Error(`the embedded ${service.name} does not start; ${service.logFile} says:\n${output}`);
 }
 
-async function spawnOn(service: Service, port: number): Promise<Running & { child: ChildProcess }> {
+async function spawnOn(service: Service, port: number): Promise<Running> {
   const { file, args, account } = service.command(port);
   const output = openSync(service.logFile, 'a', 0o600);
   try {
@@ -157,24 +159,24 @@ async function spawnOn(service: Service, port: number): Promise<Running & { chil
 
 async function isReady(service: Service, running: Running, withinMs: number): Promise<boolean> {
   const deadline = performance.now() + withinMs;
-  while (isAlive(service, running.pid) && performance.now() < deadline) {
+  while (isAlive(service, running) && performance.now() < deadline) {
     if (await service.answers(running.port)) return true;
     await sleep(20);
   }
   return false;
 }
 
-function own(service: Service, running: Running & { child?: ChildProcess }, release: () => void): Embedded {
+function own(service: Service, running: Running, release: () => void): Embedded {
   const atExit = () => {
     const first = service.signals[0];
-    if (first !== undefined) sendSignal(service, running.pid, first[0]);
+    if (first !== undefined) sendSignal(service, running, first[0]);
   };
   const mourn = () => {
     service.log(`the embedded ${service.name} stopped by itself; see ${service.logFile}`);
   };
   const close = async () => {
     running.child?.off('exit', mourn);
-    await halt(service, running.pid);
+    await halt(service, running);
     process.off('exit', atExit);
     release();
   };
@@ -184,21 +186,25 @@ function own(service: Service, running: Running & { child?: ChildProcess }, rele
   return { url: service.url(running.port), stop: () => (closing ??= close()) };
 }
 
-async function halt(service: Service, pid: number): Promise<void> {
+async function halt(service: Service, running: Running): Promise<void> {
   for (const [signal, waitMs] of [...service.signals, ['SIGKILL', 2000] as const]) {
-    sendSignal(service, pid, signal);
+    sendSignal(service, running, signal);
     const deadline = performance.now() + waitMs;
-    while (isAlive(service, pid) && performance.now() < deadline) await sleep(10);
-    if (!isAlive(service, pid)) return;
+    while (isAlive(service, running) && performance.now() < deadline) await sleep(10);
+    if (!isAlive(service, running)) return;
   }
 }
 
-function sendSignal(service: Service, pid: number, signal: NodeJS.Signals): void {
-  if (isAlive(service, pid)) process.kill(pid, signal);
+function sendSignal(service: Service, running: Running, signal: NodeJS.Signals): void {
+  if (isAlive(service, running)) process.kill(running.pid, signal);
 }
 
-/** By command line, because a recorded pid may since belong to a stranger, or be a zombie nobody reaps. */
-function isAlive(service: Service, pid: number): boolean {
+/**
+ * Of a child we hear its end. What another program has started is told by its command line, because a recorded pid may since
+ * belong to a stranger, or be a zombie nobody reaps; of a child that has only just begun that would still be empty.
+ */
+function isAlive(service: Service, { pid, child }: Running): boolean {
+  if (child) return child.exitCode === null && child.signalCode === null;
   return ` ${commandOf(pid)} `.includes(` ${service.mark} `);
 }
 
