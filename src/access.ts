@@ -1,15 +1,25 @@
 import type { Attempts } from './attempt.ts';
 import type { Context, Loaders } from './context.ts';
 import type { Conversations } from './conversation.ts';
+import { purposeOf } from './domain/patient-access.ts';
 import { covers, type ApiKey, type Scope } from './domain/workspace.ts';
 import { makeLoaders } from './loaders.ts';
-import { openRequestLimits } from './request-limit.ts';
+import { openRequestLimits, type Standing } from './request-limit.ts';
 import { failure } from './schema/builder.ts';
 
 /** What every context holds, whoever asks. */
 type Shared = Omit<
   Context,
-  'key' | 'workspaceId' | 'attempts' | 'conversations' | 'publicUrl' | 'loaders' | 'renew' | 'by' | 'can'
+  | 'key'
+  | 'workspaceId'
+  | 'attempts'
+  | 'conversations'
+  | 'publicUrl'
+  | 'loaders'
+  | 'renew'
+  | 'by'
+  | 'can'
+  | 'saw'
 > & {
   /** Null until the program is ready. */
   attempts(): Attempts | null;
@@ -18,6 +28,14 @@ type Shared = Omit<
   /** Of one key. */
   requestsPerMinute: number;
 };
+
+/** What is known of a request beside its key. */
+export interface Asking {
+  /** Why it reads, as it says itself. */
+  purpose: unknown;
+  /** Told how its key stands. */
+  tell?: (standing: Standing) => void;
+}
 
 /** The workspace of who has no key: there is none with this id. */
 const nowhere = '00000000-0000-0000-0000-000000000000';
@@ -32,12 +50,12 @@ export function openAccess(shared: Shared) {
     return secret ? workspaces.authenticate(secret) : null;
   };
 
-  /** The context of one request or operation. Throws RATE_LIMITED, and NOT_READY while the program starts. */
-  async function contextOf(authorization: string | null): Promise<Context> {
+  /** The context of one request or operation; tells how its key stands. Throws RATE_LIMITED, and NOT_READY while the program starts. */
+  async function contextOf(authorization: string | null, { purpose, tell }: Asking): Promise<Context> {
     opened();
     const key = await keyOf(authorization);
-    if (key) await limit(key);
-    return contextWith(key, 'api');
+    if (key) await limit(key, tell);
+    return contextWith(key, 'api', purposeOf(purpose));
   }
 
   function opened() {
@@ -51,10 +69,10 @@ export function openAccess(shared: Shared) {
   function contextOfAgent({ workspaceId, scopes }: { workspaceId: string; scopes: Scope[] }): Context {
     const createdAt = clock.now();
     const key = { id: 'agent', name: 'agent', workspaceId, scopes, secretHash: '', createdAt };
-    return contextWith({ ...key, lastUsedAt: null, revokedAt: null }, 'agent');
+    return contextWith({ ...key, lastUsedAt: null, revokedAt: null }, 'agent', null);
   }
 
-  function contextWith(key: ApiKey | null, source: 'api' | 'agent'): Context {
+  function contextWith(key: ApiKey | null, source: 'api' | 'agent', purpose: string | null): Context {
     const workspaceId = key?.workspaceId ?? nowhere;
     let loaders: Loaders | null = null; // who only waits for something needs none
     return {
@@ -79,12 +97,17 @@ export function openAccess(shared: Shared) {
         now: clock.now(),
       }),
       can: (scope) => key !== null && covers(key.scopes, scope),
+      saw: (subject, patientId) => {
+        if (key) shared.accesses.note({ workspaceId, patientId, actor: key.id, subject, purpose });
+      },
     };
   }
 
-  async function limit(key: ApiKey): Promise<void> {
-    const seconds = await limits.take(key, clock.now());
-    if (seconds === null) return;
+  async function limit(key: ApiKey, tell: Asking['tell']): Promise<void> {
+    const standing = await limits.take(key, clock.now());
+    tell?.(standing);
+    if (!standing.isRefused) return;
+    const seconds = standing.resetSeconds;
     const message = `This key has made its ${shared.requestsPerMinute} requests of this minute.`;
     const http = { status: 429, headers: { 'retry-after': String(seconds) } };
     throw failure('RATE_LIMITED', message, { retryAfterSeconds: seconds, http });

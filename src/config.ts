@@ -1,27 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { Secret } from './config/secret.ts';
 import { distance } from './domain/nearest.ts';
-
-/** A value that must not be printed: every way of turning it into text says [redacted]. */
-class Secret {
-  readonly #value: string;
-  constructor(value: string) {
-    this.#value = value;
-  }
-  /** The value itself, for the one place that needs it. */
-  reveal(): string {
-    return this.#value;
-  }
-  toString(): string {
-    return '[redacted]';
-  }
-  toJSON(): string {
-    return '[redacted]';
-  }
-  [Symbol.for('nodejs.util.inspect.custom')](): string {
-    return '[redacted]';
-  }
-}
 
 const port = z.coerce.number().int().min(0).max(65_535);
 const positive = z.coerce.number().positive();
@@ -31,6 +11,13 @@ const secret = z.string().min(1).transform(toSecret);
 const url = (...protocols: string[]) =>
   z.string().refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol), {
     message: `expected a URL that starts with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`,
+  });
+
+const origins = z
+  .string()
+  .transform((text) => text.split(',').map((origin) => origin.trim()))
+  .refine((list) => list.every((origin) => URL.canParse(origin) && new URL(origin).origin === origin), {
+    message: 'expected origins such as https://app.example.com, with commas between them',
   });
 
 /** Every setting, by its name in the environment. What each means stands in README.md. */
@@ -67,6 +54,10 @@ const settings = {
   CARRIER_CPS: positive.optional(),
   SOURCE_NUMBER_CALLS_PER_MINUTE: count.default(10),
   API_KEY_REQUESTS_PER_MINUTE: count.default(1000),
+  API_KEY_SOCKETS: count.default(1000),
+  QUERY_SECONDS: positive.default(10),
+  CORS_ORIGINS: origins.default([]),
+  INTROSPECTION: z.enum(['0', '1']).optional(),
   CLOCK_START: z.iso.datetime({ offset: true }).optional(),
   DEMO: z.enum(['0', '1']).default('1'),
   PRIVATE_WEBHOOKS: z.enum(['0', '1']).default('0'),
@@ -155,6 +146,7 @@ function arrange(s: Settings, environment: Record<string, string | undefined>) {
     agent: agentOf(s),
     sourceNumberCallsPerMinute: s.SOURCE_NUMBER_CALLS_PER_MINUTE,
     apiKeyRequestsPerMinute: s.API_KEY_REQUESTS_PER_MINUTE,
+    api: apiOf(s),
     clockStart: s.CLOCK_START ? new Date(s.CLOCK_START) : null,
     demo: simulation && s.DEMO === '1',
     privateWebhooks: simulation && s.PRIVATE_WEBHOOKS === '1', // to private addresses, and without TLS
@@ -162,6 +154,20 @@ function arrange(s: Settings, environment: Record<string, string | undefined>) {
     logLevel: s.LOG_LEVEL,
   });
 }
+
+/** What the API lets clients do. */
+const apiOf = (s: Settings) =>
+  Object.freeze({
+    /** Of one key, on one process. */
+    socketsPerKey: s.API_KEY_SOCKETS,
+    querySeconds: s.QUERY_SECONDS,
+    /** The sites whose pages may ask it. */
+    origins: s.CORS_ORIGINS,
+    /** Whether GraphiQL is served, and the schema told. */
+    introspection: (s.INTROSPECTION ?? (s.NODE_ENV === 'production' ? '0' : '1')) === '1',
+    /** Whether it is reached by TLS. */
+    isSecure: s.PUBLIC_URL?.startsWith('https:') ?? false,
+  });
 
 /** The vendor of ringless voicemail; null: the simulated one, or none beside a real carrier. */
 const vendorOf = (s: Settings) =>

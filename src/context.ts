@@ -11,6 +11,7 @@ import type { Contact } from './domain/contact.ts';
 import type { Message } from './domain/conversation.ts';
 import type { Engagement } from './domain/engagement.ts';
 import type { Patient } from './domain/patient.ts';
+import type { Subject } from './domain/patient-access.ts';
 import type { OutboundTask } from './domain/task.ts';
 import type { Delivery } from './domain/subscription.ts';
 import type { Trigger } from './domain/trigger.ts';
@@ -19,12 +20,14 @@ import type { ApiKey, PhoneNumber, Scope, Service, UseCase, Workspace } from './
 import type { Importer } from './importer.ts';
 import type { Live } from './live.ts';
 import type { Outcomes } from './outcome.ts';
+import type { PatientAccesses } from './patient-access.ts';
 import type { Outreach } from './outreach/read.ts';
 import type { Registry } from './registry.ts';
 import type { Schedule } from './schedule.ts';
 import type { Subscriptions } from './subscription.ts';
 import type { Triggers } from './trigger.ts';
 import type { VoicemailRecordings } from './voicemail-audio.ts';
+import type { Usages } from './usage.ts';
 import type { World } from './world.ts';
 import type { TimelineQuery } from './world/log.ts';
 import type { Page } from './world/read.ts';
@@ -50,6 +53,8 @@ export interface Context {
   workspaces: Workspaces;
   importer: Importer;
   recordings: VoicemailRecordings;
+  accesses: PatientAccesses;
+  usages: Usages;
   clock: Clock;
   /** What others reach this product by, such as https://calls.example.com. */
   publicUrl: string;
@@ -61,6 +66,8 @@ export interface Context {
   /** Who asks, for the events that come of it. */
   by(): By;
   can(scope: Scope): boolean;
+  /** Remembers that the key has read of a patient. */
+  saw(subject: Subject, patientId: string): void;
 }
 
 /** Whose rows are wanted: the property that names the parent, and its id. */
@@ -87,6 +94,7 @@ export interface Loaders {
   recording: DataLoader<string, VoicemailAudio | null>;
   service: DataLoader<string, Service | null>;
   useCase: DataLoader<string, UseCase | null>;
+  apiKey: DataLoader<string, ApiKey | null>;
   phoneNumber: DataLoader<string, PhoneNumber | null>;
   /** The use cases that a phone number serves, by its id. */
   useCasesOf: DataLoader<string, UseCase[]>;

@@ -21,6 +21,7 @@ import * as tasks from './domain/task.ts';
 import * as triggers from './domain/trigger.ts';
 import { table as recordings } from './domain/voicemail-audio.ts';
 import {
+  apiKeys,
   phoneNumbers,
   services,
   table as workspaces,
@@ -147,6 +148,7 @@ export function makeLoaders(
     recording: one(recordings, 'id'),
     service: one(services, 'id'),
     useCase: one(useCases, 'id'),
+    apiKey: one(apiKeys, 'id'),
     phoneNumber: one(phoneNumbers, 'id'),
     useCasesOf: new DataLoader<string, UseCase[]>(async (numberIds) => {
       const all = await world.find<UseCase>(useCases, here);

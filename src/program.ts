@@ -24,6 +24,7 @@ import { ensureWorkspace, openWorkspaces } from './provision.ts';
 import { openHooks } from './hooks.ts';
 import { openOutcomes } from './outcome.ts';
 import { openOutreach } from './outreach/read.ts';
+import { openPatientAccess } from './patient-access.ts';
 import { openPoster } from './poster.ts';
 import { openRegistry } from './registry.ts';
 import { fillSample, isNightInTheUnitedStates, tenInNewYork } from './sample.ts';
@@ -33,6 +34,7 @@ import { openSigning } from './signing.ts';
 import { openStream } from './stream.ts';
 import { openSubscriptions } from './subscription.ts';
 import { openTriggers } from './trigger.ts';
+import { openUsage } from './usage.ts';
 import { openDropCowboy, openMailbox, type Mailbox } from './voicemail.ts';
 import { openVoicemailAudio } from './voicemail-audio.ts';
 import { openVerbs } from './verbs.ts';
@@ -146,6 +148,8 @@ async function openCore(opening: Opening) {
   const deliveries = openDeliveries({ world, poster, clock, log });
   opened(() => deliveries.stop());
   const signing = openSigning({ world });
+  const accesses = openPatientAccess({ world, clock, log });
+  opened(() => accesses.close());
   return {
     world,
     stream,
@@ -166,6 +170,8 @@ async function openCore(opening: Opening) {
     subscriptions: openSubscriptions({ world, poster, deliveries }),
     importer: openImporter({ world, clock }),
     signing,
+    accesses,
+    usages: openUsage({ world, clock, log }),
     recordings: openVoicemailAudio({ world, clock, signing }),
     isEmpty: async (workspaceId: string) => (await world.log({ workspaceId, limit: 1 })).length === 0,
   };

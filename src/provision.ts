@@ -30,6 +30,10 @@ const blankWorkspace = (name: string, now: Date): Workspace => ({
   sandbox: false,
   allowlist: [],
   policy: workspaces.openPolicy,
+  limitMinutes: null,
+  alertPercents: [],
+  alertedPercent: null,
+  spentUntil: null,
   createdAt: now,
 });
 

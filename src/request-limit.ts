@@ -11,10 +11,23 @@ const parts = 20;
 interface Share {
   minute: number;
   left: number;
+  /** What nobody had taken when it was last asked for. */
+  elsewhere: number;
   /** The limit of the minute is used up, here and everywhere. */
   isSpent: boolean;
   /** More is being asked for. */
   asking: Promise<void> | null;
+}
+
+/** How a key stands after a request. */
+export interface Standing {
+  /** The request is one too many. */
+  isRefused: boolean;
+  limit: number;
+  /** How many more are let through this minute, as far as this process knows. */
+  remaining: number;
+  /** In how many seconds the next minute begins. */
+  resetSeconds: number;
 }
 
 /**
@@ -26,8 +39,8 @@ export function openRequestLimits(options: { world: Pick<World, 'takeRequests'>;
   const count = Math.ceil(perMinute / parts);
   const shares = new Map<string, Share>();
 
-  /** Counts one request. Answers null, or in how many seconds the next minute begins when this one is used up. */
-  async function take(key: ApiKey, now: Date): Promise<number | null> {
+  /** Counts one request. */
+  async function take(key: ApiKey, now: Date): Promise<Standing> {
     const share = shareOf(key, Math.floor(now.getTime() / windowMs));
     while (share.left === 0 && !share.isSpent) {
       share.asking ??= ask(key, share).finally(() => {
@@ -35,23 +48,26 @@ export function openRequestLimits(options: { world: Pick<World, 'takeRequests'>;
       });
       await share.asking;
     }
-    if (share.left === 0) return Math.ceil(((share.minute + 1) * windowMs - now.getTime()) / 1000);
-    share.left -= 1;
-    return null;
+    const isRefused = share.left === 0;
+    if (!isRefused) share.left -= 1;
+    const resetSeconds = Math.ceil(((share.minute + 1) * windowMs - now.getTime()) / 1000);
+    return { isRefused, limit: perMinute, remaining: share.left + share.elsewhere, resetSeconds };
   }
 
   function shareOf({ id }: ApiKey, minute: number): Share {
     const known = shares.get(id);
     if (known?.minute === minute) return known;
     if (shares.size > 10_000) shares.clear();
-    const share = { minute, left: 0, isSpent: false, asking: null };
+    const share = { minute, left: 0, elsewhere: 0, isSpent: false, asking: null };
     shares.set(id, share);
     return share;
   }
 
   async function ask(key: ApiKey, share: Share): Promise<void> {
     const minute = new Date(share.minute * windowMs);
-    share.left = await world.takeRequests(key, { minute, count, limit: perMinute });
+    const used = await world.takeRequests(key, { minute, count });
+    share.left = Math.max(0, Math.min(count, perMinute - used + count));
+    share.elsewhere = Math.max(0, perMinute - used);
     share.isSpent = share.left === 0;
   }
 

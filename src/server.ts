@@ -2,18 +2,23 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GraphQLError } from 'graphql';
-import { createYoga, type Plugin } from 'graphql-yoga';
+import type { Asking } from './access.ts';
 import type { Context } from './context.ts';
+import type { Config } from './config.ts';
 import { Refusal } from './domain/refusal.ts';
 import type { Received } from './domain/signature.ts';
 import { SlowSubscriber } from './live/queue.ts';
+import type { Standing } from './request-limit.ts';
 import { schema } from './resolvers/index.ts';
-import { openDirect, tellExecuted } from './server/direct.ts';
-import { openDocuments, tokenLimit } from './server/documents.ts';
+import { openDirect } from './server/direct.ts';
+import { openDocuments, withoutSuggestions } from './server/documents.ts';
+import { openHeaders, tellStanding } from './server/headers.ts';
 import { serveRelay, type Admit } from './server/relay.ts';
-import { during, nameOperation } from './server/during.ts';
+import { during } from './server/during.ts';
 import { openDashboard } from './server/dashboard.ts';
 import { serveSockets } from './server/sockets.ts';
+import { openTimeLimit } from './server/time-limit.ts';
+import { openYoga } from './server/yoga.ts';
 import type { Fetched, Fetching } from './voicemail-audio.ts';
 import type { Answered, Incoming } from './webhooks.ts';
 
@@ -38,7 +43,7 @@ const hookLimit = 262_144;
 /** What the server asks the rest of the product. */
 export interface Inside {
   /** The context of one request with this Authorization header. Throws UNAUTHENTICATED or RATE_LIMITED. */
-  contextOf(authorization: string | null): Promise<Context>;
+  contextOf(authorization: string | null, asking: Asking): Promise<Context>;
   isKey(authorization: string | null): Promise<boolean>;
   webhook(incoming: Incoming): Promise<Answered>;
   /** Takes what another system posts to a trigger. */
@@ -68,26 +73,39 @@ export interface Listening {
 /** Listens for GraphQL (HTTP, SSE, WebSocket), for the carrier, and for whoever asks after the program's health. */
 export async function openServer(
   inside: Inside,
-  address: { port: number; host: string },
+  { port, host, api }: Pick<Config, 'port' | 'host' | 'api'>,
 ): Promise<Listening> {
-  const mask = (error: unknown) => masked(error, inside);
-  const yoga = openYoga(inside, mask, bodyLimit);
-  const uploads = openYoga(inside, mask, uploadLimit);
+  const { introspection } = api;
+  const mask = (error: unknown) =>
+    introspection ? masked(error, inside) : withoutSuggestions(masked(error, inside));
+  const limitTime = openTimeLimit(api.querySeconds);
   const { contextOf } = inside;
-  const documents = openDocuments(schema);
-  const direct = openDirect({ schema, documents, yoga, contextOf, mask, bodyLimit });
+  const answering = { schema, contextOf, mask, limitTime, introspection };
+  const yoga = openYoga({ ...answering, bodyLimit });
+  const uploads = openYoga({ ...answering, bodyLimit: uploadLimit });
+  const documents = openDocuments(schema, api);
+  const direct = openDirect({ ...answering, documents, yoga, bodyLimit });
+  const head = openHeaders(api);
   const graphql = async (request: IncomingMessage, response: ServerResponse) => {
+    if (request.method === 'OPTIONS') return answer(response, { status: 204 });
     const contentType = request.headers['content-type'] ?? '';
     // What a form of another site can send, without asking first, is not read (CSRF).
     if (contentType.startsWith('application/x-www-form-urlencoded')) return answer(response, { status: 415 });
+    const { authorization = null } = request.headers;
+    // Whatever comes is counted, also what is no GraphQL. Why there is no context is told with the answer.
+    const asking = {
+      purpose: request.headers['purpose-of-use'],
+      tell: (standing: Standing) => tellStanding(response, standing),
+    };
+    const context = await contextOf(authorization, asking).catch(() => null);
     // Nobody without a key makes us read 64 MiB.
-    const mayUpload =
-      contentType.startsWith('multipart/') && (await inside.isKey(request.headers.authorization ?? null));
-    return mayUpload ? void uploads(request, response) : direct(request, response);
+    const mayUpload = contentType.startsWith('multipart/') && context?.key;
+    return mayUpload ? void uploads(request, response, context ?? {}) : direct(request, response, context);
   };
   const dashboard = openDashboard();
   const underWay = new Set<ServerResponse>();
   const server = createServer((request, response) => {
+    head(request, response, pathOf(request));
     underWay.add(response);
     response.once('close', () => underWay.delete(response));
     const routed = () => route(request, response, inside, { graphql, dashboard });
@@ -96,12 +114,12 @@ export async function openServer(
       if (!response.headersSent) answer(response, { status: 500 });
     });
   });
-  const sockets = serveSockets({ schema, documents, inside, mask });
+  const sockets = serveSockets({ schema, documents, inside, mask, limitTime, ...api });
   const relay = serveRelay(inside.admit, inside.log);
-  server.on('upgrade', (request, socket, head) => {
+  server.on('upgrade', (request, socket, first) => {
     const path = pathOf(request);
-    if (path === '/graphql') sockets.upgrade(request, socket, head);
-    else if (path.startsWith('/agent/relay/')) relay.upgrade(request, socket, head);
+    if (path === '/graphql') sockets.upgrade(request, socket, first);
+    else if (path.startsWith('/agent/relay/')) relay.upgrade(request, socket, first);
     else socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
   });
   const guard = setInterval(() => {
@@ -109,10 +127,10 @@ export async function openServer(
       .then(sockets.expel)
       .catch((error: unknown) => inside.log('keys could not be checked', error));
   }, keyCheckMs);
-  await listen(server, address);
-  const { port } = server.address() as AddressInfo;
+  await listen(server, { port, host });
+  const { port: listening } = server.address() as AddressInfo;
   return {
-    url: `http://${address.host === '0.0.0.0' ? '127.0.0.1' : address.host}:${port}`,
+    url: `http://${host === '0.0.0.0' ? '127.0.0.1' : host}:${listening}`,
     close: async () => {
       await inside.leave();
       await Promise.all([sockets.close(), relay.close()]);
@@ -145,22 +163,6 @@ async function drained(server: Server): Promise<void> {
   server.closeAllConnections();
   await closed;
 }
-
-/** GraphQL over HTTP. What has no length, because it comes in chunks, is counted while it is read. */
-const openYoga = (inside: Inside, mask: (error: unknown) => GraphQLError, maxRequestBodySize: number) =>
-  createYoga({
-    schema,
-    context: (initial: { request: Request } | Context) =>
-      'world' in initial ? initial : inside.contextOf(initial.request.headers.get('authorization')),
-    graphqlEndpoint: '/graphql',
-    landingPage: false,
-    logging: false,
-    cors: false,
-    maxRequestBodySize,
-    maskedErrors: { isDev: false, maskError: mask },
-    parserAndValidationCache: true,
-    plugins: [limitTokens, nameOperation, tellExecuted],
-  });
 
 /** What has an answer of its own. */
 interface Pages {
@@ -278,12 +280,3 @@ function masked(error: unknown, inside: Inside): GraphQLError {
     extensions: { code: 'INTERNAL' },
   });
 }
-
-/** A document of too many tokens is refused while it is read. */
-const limitTokens: Plugin = {
-  onParse({ parseFn, setParseFn }) {
-    setParseFn((source: unknown, options: object) =>
-      (parseFn as (s: unknown, o: object) => unknown)(source, { ...options, maxTokens: tokenLimit }),
-    );
-  },
-};

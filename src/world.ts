@@ -13,6 +13,7 @@ import {
   type Row,
   type Table,
 } from './domain/event.ts';
+import { openCanceller } from './world/cancel.ts';
 import { openLog } from './world/log.ts';
 import { getTypeParser, openMigrations } from './world/connection.ts';
 import { lead } from './world/leader.ts';
@@ -58,7 +59,8 @@ export async function openWorld(options: { databaseUrl: string; poolSize?: numbe
     },
   });
   const pool: Pool = await orm.em.getConnection().getNativeClient();
-  const database = openDatabase(pool);
+  const canceller = openCanceller(options.databaseUrl);
+  const database = openDatabase(pool, canceller);
   const reads = openReads(database);
   const log = openLog(database);
   const writeInGroup = openGroup(database);
@@ -162,7 +164,7 @@ export async function openWorld(options: { databaseUrl: string; poolSize?: numbe
       lead(options.databaseUrl, name, signal, work),
     ...openMigrations(orm, options.databaseUrl),
     orm,
-    close: () => orm.close(),
+    close: async () => void (await Promise.all([canceller.close(), orm.close()])),
   };
 }
 

@@ -7,7 +7,8 @@ import type { Patient } from '../domain/patient.ts';
 import * as tasks from '../domain/task.ts';
 import type { OutboundTask } from '../domain/task.ts';
 import * as progress from '../domain/task-progress.ts';
-import { afterBlock, afterHindrance } from '../domain/task-retry.ts';
+import { afterBlock, afterHindrance, afterUsage } from '../domain/task-retry.ts';
+import { spentUntil } from '../domain/usage.ts';
 import { mayReach, openPolicy } from '../domain/workspace.ts';
 import { openSenders } from '../senders.ts';
 import type { Transaction, World } from '../world.ts';
@@ -101,12 +102,13 @@ async function sift(
     const isOccupied = text !== null && !text.line.open && text.line.phoneFrom === null;
     const decision = isOccupied ? occupied(decideAt(at)) : decideAt(at);
     const hindrance = hindranceOf(task, scene);
-    if (!hindrance && decision.allowed && contact) {
+    const spent = task.channel === 'VOICE' ? spentUntil(scene.workspaces.get(task.workspaceId), at) : null;
+    if (!hindrance && !spent && decision.allowed && contact) {
       scene.room.take(task);
       taken.add(key).add(patient.id);
       const kit = scene.kits.get(task.id) ?? null;
       allowed.push({ task, at, words: wordsOf(task, scene), phone, contact, decision, kit, text });
-    } else refused.push({ task, at, patient, decision, decideAt, hindrance });
+    } else refused.push({ task, at, patient, decision, decideAt, hindrance, spent });
   }
   await refuse(tx, refused);
   return { allowed, blocked: refused.length };
@@ -139,6 +141,8 @@ interface Refused {
   decision: ContactDecision;
   decideAt(now: Date, channel?: Channel): ContactDecision;
   hindrance: string | null;
+  /** Until when its workspace may not call, because its minutes are used up; null: it may. */
+  spent: Date | null;
 }
 
 /** Moves or ends what is refused: to another time, or where its channel is closed for good to another one. */
@@ -147,11 +151,13 @@ async function refuse(tx: Transaction, refused: Refused[]): Promise<void> {
     hindrance !== null || !decision.blocks.every(progress.passes);
   const movable = refused.filter((one) => !one.task.isChannelNamed && isClosed(one)).map(({ task }) => task);
   const senders = movable.length === 0 ? null : await openSenders(tx, movable);
-  for (const { task, at, patient, decision, decideAt, hindrance } of refused) {
+  for (const { task, at, patient, decision, decideAt, hindrance, spent } of refused) {
     const choice = senders?.choiceOf(task, patient.preferredChannel ?? null) ?? noChoice;
     const circumstances = { now: at, zone: zoneOf(decision), decisionAt: decideAt, choice };
-    const facts =
-      hindrance === null
+    const isWaiting = spent !== null && hindrance === null && decision.blocks.every(progress.passes);
+    const facts = isWaiting
+      ? progress.hinder(task, afterUsage(task, spent, circumstances))
+      : hindrance === null
         ? progress.block(task, decision, afterBlock(task, decision, circumstances))
         : progress.hinder(task, afterHindrance(task, hindrance, circumstances));
     tx.decide(tasks, task, facts, byOf(task, at));

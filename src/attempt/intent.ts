@@ -13,6 +13,7 @@ import { ContactBlocked, InputRefusal, NotFoundRefusal } from '../domain/refusal
 import * as tasks from '../domain/task.ts';
 import type { OutboundTask } from '../domain/task.ts';
 import * as progress from '../domain/task-progress.ts';
+import { checkUsage } from '../domain/usage.ts';
 import * as workspaces from '../domain/workspace.ts';
 import type { Service, UseCase, Workspace } from '../domain/workspace.ts';
 import { claimKey, findKey, inProgress } from '../idempotency.ts';
@@ -106,6 +107,7 @@ export function openIntents({ world, callsPerMinute }: Tools) {
 
   async function initiate(tx: Transaction, scene: Scene, { by, callId }: { by: By; callId: string }) {
     const { wanted, workspace, service, derivedFrom, contact, phone, task } = scene;
+    checkUsage(workspace, by.now);
     const patient = scene.person ?? register(tx, wanted, by);
     if (task) checkTask(task, patient);
     const [recent, open, number] = await Promise.all([

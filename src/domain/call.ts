@@ -118,6 +118,7 @@ export const table = defineEntity({
     { name: 'call_sid', properties: ['sid', 'workspaceId'] },
     { name: 'call_patient', properties: ['workspaceId', 'patientId', 'id'] },
     { name: 'call_task', properties: ['workspaceId', 'taskId', 'id'] },
+    partialIndex('call_ended', 'call (workspace_id, ended_at, duration_seconds)', 'duration_seconds > 0'),
     partialIndex('call_campaign', 'call (workspace_id, campaign_id, id)', `campaign_id is not null`),
     partialIndex(
       'call_run',

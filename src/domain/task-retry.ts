@@ -73,6 +73,15 @@ export function afterHindrance(
   return planFrom(closed, circumstances.now, { ...circumstances, ...asked });
 }
 
+/** What follows where the workspace may not call before an instant: the first lawful time from then on. */
+export const afterUsage = (task: OutboundTask, until: Date, circumstances: Circumstances): Next | Ending =>
+  planFrom(task, until, {
+    ...circumstances,
+    told: 'The call minutes of this month are used up.',
+    lastAt: task.lastAttemptAt,
+    mayMove: false,
+  });
+
 /** Blocks by an attempt that is under way: it is over in minutes. */
 const busy = new Set<ContactBlock>(['ACTIVE_CONTACT', 'OUTCOME_UNCERTAIN']);
 

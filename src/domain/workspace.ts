@@ -17,6 +17,14 @@ export const table = defineEntity({
     allowlist: p.array().columnType('text[]').$type<string[]>(),
     /** The organization's own hours and caps, within the law. */
     policy: p.json().$type<Policy>(),
+    /** How many call minutes it may use in a month; null: any. */
+    limitMinutes: p.integer().nullable(),
+    /** At which percent of them somebody should hear of it. */
+    alertPercents: p.array().columnType('integer[]').$type<number[]>(),
+    /** The highest of these that was told of. */
+    alertedPercent: p.integer().nullable(),
+    /** When its minutes are used up: the end of the month. As exact as the job that counts them. */
+    spentUntil: p.datetime().nullable(),
     createdAt: p.datetime(),
   },
 });

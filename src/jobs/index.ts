@@ -25,6 +25,7 @@ import type { Counters } from '../metrics/counters.ts';
 import { outreach } from '../outreach.ts';
 import { follow } from '../projection.ts';
 import { inScope } from '../scope.ts';
+import { watchUsage } from '../usage.ts';
 import type { Deliveries } from '../delivery.ts';
 import type { Outcomes } from '../outcome.ts';
 import type { Schedule } from '../schedule.ts';
@@ -99,6 +100,7 @@ const onTheClock: Record<string, ClockJob> = {
     run: ({ conversations }, now) => conversations.settle(now),
   },
   'sweep-calls': { rule: '* * * * * *', nextAt: nextSweep, run: sweepCalls },
+  'watch-usage': { rule: '*/15 * * * * *', nextAt: () => Promise.resolve(null), run: watchUsage },
   'delete-recordings': { rule: '*/30 * * * * *', nextAt: nextDeletion, run: deleteRecordings },
   'sweep-voicemails': { rule: '*/5 * * * * *', nextAt: nextVoicemailSweep, run: sweepVoicemails },
 };

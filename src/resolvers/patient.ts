@@ -9,6 +9,8 @@ import type { Patient as Row } from '../domain/patient.ts';
 import { mayReach, openPolicy } from '../domain/workspace.ts';
 import { isFactKey } from '../domain/record.ts';
 import { InputRefusal, NotFoundRefusal } from '../domain/refusal.ts';
+import type { PatientAccess as AccessRow } from '../domain/patient-access.ts';
+import { PatientAccess, PatientAccessConnection } from '../schema/patient-access.ts';
 import { builder, failure, pageCost } from '../schema/builder.ts';
 import { CallConnection, Call } from '../schema/call.ts';
 import { Channel, Consent, ContactDecision, Purpose } from '../schema/contact.ts';
@@ -182,6 +184,22 @@ builder.objectFields(Patient, (t) => ({
       return (contact?.consents ?? []).filter(({ patientId }) => patientId === id);
     },
   }),
+  accesses: t.connection(
+    {
+      type: PatientAccess,
+      authScopes: { scope: 'workspace:read' },
+      complexity: pageCost,
+      description: 'Who has read of the patient, what and why; newest first.',
+      resolve: ({ id }, args, { accesses, workspaceId }) =>
+        page<AccessRow>(
+          args,
+          (access) => [access.id],
+          ({ start, limit, inverted }) =>
+            accesses.read({ workspaceId, patientId: id }, { after: start, limit, descending: !inverted }),
+        ),
+    },
+    PatientAccessConnection,
+  ),
   timeline: t.connection(
     {
       type: WorldEvent,

@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import { InputRefusal } from '../domain/refusal.ts';
+import { InputRefusal, NotFoundRefusal } from '../domain/refusal.ts';
 import type { Workspace as Row } from '../domain/workspace.ts';
 import { builder } from '../schema/builder.ts';
 import { LocalWindowInput } from '../schema/contact.ts';
 import { answering } from '../schema/error.ts';
-import { checked, localWindow, optional, phone } from '../schema/input.ts';
+import { checked, localWindow, optional, phone, uuid } from '../schema/input.ts';
 import { Workspace } from '../schema/workspace.ts';
 
 const PolicyInput = builder.inputType('PolicyInput', {
@@ -43,6 +43,17 @@ const PolicyPayload = builder
   .objectRef<{ workspace: Row }>('PolicyPayload')
   .implement({ fields: (t) => ({ workspace: t.expose('workspace', { type: Workspace }) }) });
 const PolicyResult = answering('PolicyResult', PolicyPayload, InputRefusal);
+const UsageLimitResult = answering('UsageLimitResult', PolicyPayload, InputRefusal, NotFoundRefusal);
+
+const usageRules = z.object({
+  workspaceId: optional(uuid),
+  limitMinutes: z.int().min(0, 'Must be 0 to 100,000,000.').max(100_000_000, 'Must be 0 to 100,000,000.'),
+  alertPercents: optional(
+    z
+      .array(z.int().min(1, 'Must be 1 to 100.').max(100, 'Must be 1 to 100.'))
+      .max(10, { error: 'Must be at most 10.' }),
+  ),
+});
 
 builder.mutationFields((t) => ({
   setPolicy: t.field({
@@ -54,5 +65,25 @@ builder.mutationFields((t) => ({
     resolve: async (_, { input }, { workspaces, workspaceId }) => ({
       workspace: await workspaces.setPolicy(workspaceId, checked(rules, input)),
     }),
+  }),
+  setUsageLimit: t.field({
+    type: UsageLimitResult,
+    nullable: true,
+    authScopes: { scope: 'organization:write' },
+    description:
+      'How many call minutes a workspace may use in a calendar month, UTC. Once calls that have ended come to it, placeCall answers USAGE_LIMIT_EXCEEDED and tasks wait for the next month; what is under way goes on.',
+    args: {
+      workspaceId: t.arg.id({ description: "Left out: the key's own." }),
+      limitMinutes: t.arg.int({ required: true, description: '0: no limit.' }),
+      alertPercents: t.arg.intList({ description: 'Of the limit, 1-100, at most 10; left out: 80 and 100.' }),
+    },
+    resolve: async (_, args, { usages, workspaceId }) => {
+      const given = checked(usageRules, args, []);
+      const limit = {
+        limitMinutes: given.limitMinutes || null,
+        alertPercents: given.alertPercents ?? [80, 100],
+      };
+      return { workspace: await usages.setLimit(given.workspaceId ?? workspaceId, limit) };
+    },
   }),
 }));

@@ -12,6 +12,7 @@ import {
   type RecordingReason as Reason,
 } from '../domain/call-recording.ts';
 import { insightsOf, type Insights } from '../domain/insight.ts';
+import { readingOf } from './reading.ts';
 import { builder } from './builder.ts';
 import { ContactDecision, Purpose } from './contact.ts';
 import { WorldEvent } from './event.ts';
@@ -103,7 +104,7 @@ export const Call = builder.objectRef<Row>('Call');
 Call.implement({
   description:
     'One dial: QUEUED, RINGING, IN_PROGRESS, then how it ended. A status only rises, and the last one stays.',
-  authScopes: { scope: 'calls:read' },
+  authScopes: readingOf<Row>('calls:read', 'CALL', (call) => call.patientId),
   fields: (t) => ({
     id: t.exposeID('id'),
     sid: t.exposeString('sid', {

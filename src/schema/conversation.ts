@@ -1,5 +1,6 @@
 import * as conversations from '../domain/conversation.ts';
 import type { Conversation as Row, Message as MessageRow } from '../domain/conversation.ts';
+import { readingOf } from './reading.ts';
 import { builder, pageCost } from './builder.ts';
 import type { InboundMessage } from '../domain/inbound-message.ts';
 import { ContactDecision, Purpose } from './contact.ts';
@@ -48,7 +49,7 @@ export const Conversation = builder.objectRef<Row>('Conversation');
 Conversation.implement({
   description:
     'Texts with one patient from one of our numbers. Where several patients share a number each has a conversation of their own.',
-  authScopes: { scope: 'conversations:read' },
+  authScopes: readingOf<Row>('conversations:read', 'CONVERSATION', (conversation) => conversation.patientId),
   fields: (t) => ({
     id: t.exposeID('id'),
     status: t.expose('status', { type: ConversationStatus }),

@@ -1,16 +1,19 @@
 import { entityTypes, type Event } from '../domain/event.ts';
 import { summarize } from '../domain/summary.ts';
 import { builder } from './builder.ts';
+import { readingOf } from './reading.ts';
 import { Fact, Patient } from './patient.ts';
 
 const EntityType = builder.enumType('EntityType', { values: entityTypes });
+
+const read = readingOf<Event>('events:read', 'EVENT', (event) => event.patientId);
 
 export const WorldEvent = builder.objectRef<Event>('WorldEvent');
 
 WorldEvent.implement({
   description:
     'One thing that happened. Append-only; a correction is a new event that supersedes an old one.',
-  authScopes: { $any: { scope: 'events:read' } },
+  authScopes: (event, context) => ({ $any: read(event, context) }),
   fields: (t) => ({
     id: t.exposeID('id'),
     cursor: t.string({

@@ -1,6 +1,7 @@
 import type { Belief } from '../domain/belief.ts';
 import { statuses, whereaboutsOf, type Patient as Row } from '../domain/patient.ts';
 import { candidateZones } from '../domain/zone.ts';
+import { readingOf } from './reading.ts';
 import { builder } from './builder.ts';
 import { ContactPreferences } from './contact.ts';
 
@@ -21,7 +22,7 @@ export const Patient = builder.objectRef<Row>('Patient');
 
 Patient.implement({
   description: 'A person who is cared for: what every source has said of them, and everything that happened.',
-  authScopes: { scope: 'patients:read' },
+  authScopes: readingOf<Row>('patients:read', 'PATIENT', (patient) => patient.id),
   fields: (t) => ({
     id: t.exposeID('id'),
     canonicalId: t.exposeString('canonicalId', {

@@ -1,4 +1,5 @@
 import { statuses, type OutboundTask as Row } from '../domain/task.ts';
+import { readingOf } from './reading.ts';
 import { builder } from './builder.ts';
 import { Call } from './call.ts';
 import { Channel, ContactDecision, LocalWindow, Purpose } from './contact.ts';
@@ -13,7 +14,7 @@ export const OutboundTask = builder.objectRef<Row>('OutboundTask');
 OutboundTask.implement({
   description:
     'A reason to reach someone at some time: SCHEDULED or SNOOZED while it waits, DISPATCHED when the carrier is asked, RUNNING once somebody answered, then how it ended.',
-  authScopes: { scope: 'tasks:read' },
+  authScopes: readingOf<Row>('tasks:read', 'OUTBOUND_TASK', (task) => task.patientId),
   fields: (t) => ({
     id: t.exposeID('id'),
     status: t.expose('status', { type: TaskStatus }),

@@ -1,5 +1,6 @@
 import { statuses, type Voicemail as Row } from '../domain/voicemail.ts';
 import type { VoicemailAudio as AudioRow } from '../domain/voicemail-audio.ts';
+import { readingOf } from './reading.ts';
 import { builder } from './builder.ts';
 import { ContactDecision } from './contact.ts';
 import { WorldEvent } from './event.ts';
@@ -28,7 +29,7 @@ export const Voicemail = builder.objectRef<Row>('Voicemail');
 Voicemail.implement({
   description:
     'One ringless voicemail: PENDING until the vendor has told how it ended. That the vendor has accepted it delivers nothing.',
-  authScopes: { scope: 'voicemails:read' },
+  authScopes: readingOf<Row>('voicemails:read', 'VOICEMAIL', (voicemail) => voicemail.patientId),
   fields: (t) => ({
     id: t.exposeID('id'),
     status: t.expose('status', { type: VoicemailStatus }),

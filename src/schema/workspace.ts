@@ -1,18 +1,30 @@
+import { monthOf, reachedOf } from '../domain/usage.ts';
 import * as rows from '../domain/workspace.ts';
 import { builder } from './builder.ts';
 import { Channel, LocalWindow } from './contact.ts';
 
-const Usage = builder
-  .objectRef<{ month: string; callMinutes: number; limitMinutes: number | null }>('Usage')
-  .implement({
-    fields: (t) => ({
-      month: t.exposeString('month', { description: 'YYYY-MM, UTC.' }),
-      callMinutes: t.exposeInt('callMinutes', {
-        description: 'Begun minutes of calls that ended this month.',
-      }),
-      limitMinutes: t.exposeInt('limitMinutes', { nullable: true }),
+const Usage = builder.objectRef<{ workspace: rows.Workspace; minutes: number }>('Usage').implement({
+  fields: (t) => ({
+    month: t.string({
+      description: 'YYYY-MM, UTC.',
+      resolve: (_, __, { clock }) => monthOf(clock.now()).name,
     }),
-  });
+    callMinutes: t.exposeInt('minutes', {
+      description: 'Begun minutes of calls that ended this month, counted from the calls.',
+    }),
+    limitMinutes: t.int({
+      nullable: true,
+      description: 'Beyond them nobody is called until the next month; null: there is no limit.',
+      resolve: ({ workspace }) => workspace.limitMinutes ?? null,
+    }),
+    alertPercents: t.intList({ resolve: ({ workspace }) => workspace.alertPercents }),
+    reachedPercent: t.int({
+      nullable: true,
+      description: 'The highest of alertPercents that has been reached; null: none.',
+      resolve: ({ workspace, minutes }) => reachedOf(workspace, minutes),
+    }),
+  }),
+});
 
 export const Workspace = builder.objectRef<rows.Workspace>('Workspace');
 Workspace.implement({
@@ -22,7 +34,10 @@ Workspace.implement({
     name: t.exposeString('name'),
     usage: t.field({
       type: Usage,
-      resolve: (workspace, _, { world, clock }) => world.usage(workspace.id, clock.now()),
+      resolve: async (workspace, _, { usages }) => ({
+        workspace,
+        minutes: await usages.minutes(workspace.id),
+      }),
     }),
     sandbox: t.exposeBoolean('sandbox'),
     allowlist: t.expose('allowlist', {

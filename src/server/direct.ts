@@ -13,6 +13,7 @@ import type { Context } from '../context.ts';
 import type { Documents } from './documents.ts';
 import { nameBy } from './during.ts';
 import { masked } from './subscriptions.ts';
+import type { TimeLimit } from './time-limit.ts';
 
 /** GraphQL over HTTP, all of it. */
 interface Yoga {
@@ -24,7 +25,7 @@ interface Yoga {
 interface Direct {
   schema: GraphQLSchema;
   yoga: Yoga;
-  contextOf(authorization: string | null): Promise<Context>;
+  limitTime: TimeLimit;
   /** What clients are told of an error. */
   mask(error: unknown): GraphQLError;
   /** The largest body that is read here, in bytes. */
@@ -46,23 +47,27 @@ const remembered = 1_000;
  * Answers what most requests are, one query or mutation in plain JSON, without the Request and Response of the web that
  * Yoga is built on: making them costs more than most queries. Whatever is not plain is Yoga's, and every error is told by it.
  */
-export function openDirect({ schema, documents, yoga, contextOf, mask, bodyLimit }: Direct) {
+export function openDirect({ schema, documents, yoga, limitTime, mask, bodyLimit }: Direct) {
   const contentTypeFor = openContentTypes(yoga);
 
-  return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+  /** `contextValue` is null where it could not be made: Yoga then finds out why, and tells it. */
+  return async (
+    request: IncomingMessage,
+    response: ServerResponse,
+    contextValue: Context | null,
+  ): Promise<void> => {
     const contentType = isPlain(request, bodyLimit) ? await contentTypeFor(request) : null;
-    if (contentType === null) return void yoga(request, response, {});
+    if (contentType === null) return void yoga(request, response, contextValue ?? {});
     const body = await read(request);
     const asked = askedIn(body);
     const found = asked && documents(asked.query);
     const document = found && 'kind' in found && isPlainOperation(found, asked) ? found : null;
-    const contextValue =
-      document && (await contextOf(request.headers.authorization ?? null).catch(() => null));
     const unread = Object.assign(request, { body }); // which Yoga can no longer read from the socket
-    if (!contextValue) return void yoga(unread, response, {});
+    if (!contextValue || !document) return void yoga(unread, response, contextValue ?? {});
     const { variables: variableValues, operationName } = asked!;
     nameBy(document, operationName);
-    const result = await execute({ schema, document, contextValue, variableValues, operationName });
+    const args = { schema, document, contextValue, variableValues, operationName };
+    const result = await limitTime(args, execute);
     if (result.errors) return void yoga(unread, response, executed(contextValue, masked(result, mask)));
     const text = JSON.stringify(result);
     response.writeHead(200, { 'content-type': contentType, 'content-length': Buffer.byteLength(text) });

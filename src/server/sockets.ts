@@ -11,6 +11,7 @@ import type { Inside } from '../server.ts';
 import type { Documents } from './documents.ts';
 import { nameBy } from './during.ts';
 import { masked, openSubscriptions } from './subscriptions.ts';
+import type { TimeLimit } from './time-limit.ts';
 
 /** The largest frame of a client, in bytes. */
 const frameLimit = 65_536;
@@ -38,10 +39,14 @@ export function serveSockets(options: {
   documents: Documents;
   inside: Inside;
   mask: (error: unknown) => GraphQLError;
+  limitTime: TimeLimit;
+  /** How many sockets one key may have here. */
+  socketsPerKey: number;
 }) {
-  const { inside, mask } = options;
+  const { inside, mask, limitTime, socketsPerKey } = options;
   const subscribe = openSubscriptions(mask);
   const keys = new Map<WebSocket, string | null>();
+  const counts = new Map<string | null, number>();
   const sockets = new WebSocketServer({
     noServer: true,
     maxPayload: frameLimit,
@@ -52,23 +57,37 @@ export function serveSockets(options: {
       execute: (args) =>
         inScope({ name: 'graphql', requestId: randomUUID() }, async () => {
           nameBy(args.document, args.operationName);
-          return masked(await execute(args), mask);
+          return masked(await limitTime(args, execute), mask);
         }),
       subscribe: (args) => subscribe(args, (args as Operation).question),
       onConnect: ({ connectionParams, extra }) => {
         const authorization = keep(connectionParams, extra);
+        const count = (counts.get(authorization) ?? 0) + 1;
+        if (count > socketsPerKey) {
+          extra.socket.close(4429, 'Too many sockets of this key');
+          return false;
+        }
+        counts.set(authorization, count);
         keys.set(extra.socket, authorization);
         return inside.isKey(authorization); // false: 4403
       },
-      onClose: ({ extra }) => void keys.delete(extra.socket),
+      onClose: ({ extra }) => {
+        const authorization = keys.get(extra.socket);
+        if (authorization === undefined) return;
+        keys.delete(extra.socket);
+        const left = (counts.get(authorization) ?? 1) - 1;
+        if (left > 0) counts.set(authorization, left);
+        else counts.delete(authorization);
+      },
       onSubscribe: async (context, _id, payload) => {
         try {
           if (Object.keys(context.subscriptions).length > operationLimit) {
             const message = `A socket has at most ${operationLimit} operations at a time.`;
             throw new GraphQLError(message, { extensions: { code: 'TOO_MANY_OPERATIONS' } });
           }
-          const contextValue = await inside.contextOf(context.extra.authorization ?? null);
-          return operationOf(payload, contextValue, options);
+          const purpose = context.connectionParams?.['purposeOfUse'];
+          const contextValue = await inside.contextOf(context.extra.authorization ?? null, { purpose });
+          return operationOf(payload, contextValue, { ...options, purpose });
         } catch (error) {
           return [mask(error)]; // thrown, it would close the socket and end all its other operations
         }
@@ -92,7 +111,8 @@ export function serveSockets(options: {
 /** Keeps who the client says it is, for the operations of its socket. */
 function keep(parameters: Record<string, unknown> | undefined, extra: Extra): string | null {
   const given = parameters?.['authorization'] ?? parameters?.['Authorization'];
-  extra.authorization = typeof given === 'string' ? given : (extra.request.headers.authorization ?? null);
+  const authorization = typeof given === 'string' ? given : (extra.request.headers.authorization ?? null);
+  extra.authorization = authorization?.replace(/^bearer /i, 'Bearer ') ?? null; // one key is one text
   return extra.authorization;
 }
 
@@ -111,12 +131,12 @@ async function sayFarewell(
 function operationOf(
   payload: SubscribePayload,
   contextValue: Context,
-  { schema, documents }: { schema: GraphQLSchema; documents: Documents },
+  { schema, documents, purpose }: { schema: GraphQLSchema; documents: Documents; purpose: unknown },
 ): Operation | readonly GraphQLError[] {
   const document = documents(payload.query);
   if (!('kind' in document)) return document;
   const { query, operationName, variables: variableValues } = payload;
-  // An answer depends on the document, its variables, and whose eyes it is for.
-  const question = JSON.stringify([contextValue.key?.id, query, operationName, variableValues]);
+  // An answer depends on the document, its variables, and whose eyes it is for; why they read is remembered with it.
+  const question = JSON.stringify([contextValue.key?.id, purpose, query, operationName, variableValues]);
   return { schema, document, operationName, variableValues, contextValue, question };
 }

@@ -8,6 +8,8 @@ import {
   type RawBuilder,
 } from 'kysely';
 import type pg from 'pg';
+import { ending } from '../ending.ts';
+import { onConnectionUntil, type Canceller } from './cancel.ts';
 
 /** Where statements are run: any connection of the pool, or the one that a transaction has. */
 export interface Database {
@@ -56,44 +58,71 @@ async function run<R>(client: pg.Pool | pg.ClientBase, statement: RawBuilder<unk
   return rows as R[];
 }
 
-/** Reads that were asked for at the same moment, on one connection. */
+/** Reads that were asked for at the same moment and for the same purpose, on one connection. */
 interface Together {
   client: Promise<pg.PoolClient>;
   /** How many of them are not answered yet. */
   open: number;
+  /** Postgres is told to stop them; null: it need not. */
+  cancelled: Promise<void> | null;
+  leave(): void;
 }
 
 /**
- * Runs statements on whichever connection is free. Reads that are asked for at the same moment go out together on the same
- * one: a request that reads five things wakes one server of Postgres, and not five. Whatever may wait for a lock has its own.
+ * Runs statements on whichever connection is free, and no longer than what they are for goes on. Reads that are asked for at
+ * the same moment go out together on the same one: a request that reads five things wakes one server of Postgres, and not
+ * five. Whatever may wait for a lock has its own.
  */
-export function openDatabase(pool: pg.Pool): Database {
-  let current: Together | null = null;
+export function openDatabase(pool: pg.Pool, canceller: Canceller): Database {
+  const gathering = new Map<AbortSignal | null, Together>();
 
-  function join(): Together {
-    if (current) return current;
-    const together = { client: pool.connect(), open: 0 };
-    current = together;
-    process.nextTick(() => {
-      current = null;
-    });
+  function join(signal: AbortSignal | null): Together {
+    const known = gathering.get(signal);
+    if (known) return known;
+    const together: Together = { client: pool.connect(), open: 0, cancelled: null, leave: () => {} };
+    const stop = () => {
+      together.cancelled = stopReading(together, canceller);
+    };
+    signal?.addEventListener('abort', stop, { once: true });
+    together.leave = () => signal?.removeEventListener('abort', stop);
+    gathering.set(signal, together);
+    process.nextTick(() => gathering.delete(signal));
     return together;
   }
 
   return {
-    run: (statement) => run(pool, statement),
+    run(statement) {
+      const signal = ending();
+      return signal
+        ? onConnectionUntil({ pool, canceller }, signal, (client) => run(client, statement))
+        : run(pool, statement);
+    },
     async read(statement) {
-      const together = join();
+      const signal = ending();
+      signal?.throwIfAborted();
+      const together = join(signal ?? null);
       together.open += 1;
-      const client = await together.client;
       try {
-        return await run(client, statement);
+        return await run(await together.client, statement);
       } finally {
         together.open -= 1;
-        if (together.open === 0) client.release();
+        if (together.open === 0) await giveBack(together);
       }
     },
   };
+}
+
+/** Cancels one after the other: Postgres cancels only what it is at. */
+async function stopReading(together: Together, canceller: Canceller): Promise<void> {
+  const client = await together.client;
+  while (together.open > 0) await canceller.cancel(client);
+}
+
+/** Nobody is cancelled who has the connection next. */
+async function giveBack({ client, cancelled, leave }: Together): Promise<void> {
+  leave();
+  await cancelled;
+  (await client).release();
 }
 
 /**

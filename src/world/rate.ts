@@ -58,10 +58,10 @@ export async function takeTurns(database: Database, taking: Taking): Promise<Tur
 
 /** Limits that all replicas share. They live in unlogged tables: cheap to write, and empty after a crash of Postgres. */
 export function openRates(database: Database) {
-  /** Counts requests of a key that may come in a minute; answers how many of them its limit still holds. */
+  /** Counts requests of a key that may come in a minute; answers how many that makes in this minute. */
   async function takeRequests(
     key: { workspaceId: string; id: string },
-    { minute, count, limit }: { minute: Date; count: number; limit: number },
+    { minute, count }: { minute: Date; count: number },
   ): Promise<number> {
     const [row] = await database.run<{ used: number }>(
       prepared(sql`
@@ -72,18 +72,8 @@ export function openRates(database: Database) {
           started_at = excluded.started_at
       returning used`),
     );
-    return Math.max(0, Math.min(count, limit - row!.used + count));
+    return row!.used;
   }
 
-  /** Begun minutes of a workspace's calls that ended in this calendar month, UTC. No limit is set yet. */
-  async function usage(workspaceId: string, now: Date) {
-    const month = now.toISOString().slice(0, 7);
-    const rows = await database.run<{ callMinutes: number }>(sql`
-      select coalesce(sum(ceil(duration_seconds / 60.0)), 0)::int as "callMinutes" from call
-      where workspace_id = ${workspaceId} and ended_at >= ${`${month}-01T00:00:00Z`}::timestamptz
-        and ended_at < ${`${month}-01T00:00:00Z`}::timestamptz + interval '1 month'`);
-    return { month, callMinutes: rows[0]?.callMinutes ?? 0, limitMinutes: null };
-  }
-
-  return { takeTurns: (taking: Taking) => takeTurns(database, taking), takeRequests, usage };
+  return { takeTurns: (taking: Taking) => takeTurns(database, taking), takeRequests };
 }

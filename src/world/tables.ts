@@ -11,6 +11,7 @@ import * as outreach from '../domain/outreach.ts';
 import * as outreachCount from '../domain/outreach-count.ts';
 import * as outreachTask from '../domain/outreach-task.ts';
 import * as patients from '../domain/patient.ts';
+import * as patientAccess from '../domain/patient-access.ts';
 import * as tasks from '../domain/task.ts';
 import * as subscriptions from '../domain/subscription.ts';
 import * as triggers from '../domain/trigger.ts';
@@ -36,6 +37,7 @@ export const tables = [
   workspaces.carrierPaces,
   workspaces.signingKeys,
   patients.table,
+  patientAccess.table,
   contacts.table,
   calls.table,
   tasks.table,

@@ -471,6 +471,7 @@ const nameless = [
   'clock',
   'scheduleTimes',
   'setPolicy',
+  'setUsageLimit', // FORBIDDEN to any key of a workspace
   'createApiKey',
   'createService',
   'createWorkspace',

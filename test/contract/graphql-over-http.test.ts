@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { serverAudits } from 'graphql-http';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { eventually } from '../support/eventually.ts';
 import { ask, testKey, withApp, type Answer, type App } from '../support/program.ts';
 
 let app: App;
@@ -329,3 +330,159 @@ test('counts the requests of one key and answers 429 with the seconds to wait', 
     },
     { API_KEY_REQUESTS_PER_MINUTE: '5' },
   ));
+
+test('tells with every answer how the key stands, also with one that is no GraphQL, and counts it', () =>
+  withApp(
+    async (limited) => {
+      const bodies = [
+        '{"query":"{ clock }"}',
+        '{"query":"{ nothing }"}',
+        '{"query":"{"}',
+        '[]',
+        JSON.stringify({ query: 'mutation { revokeApiKey(id: "x") { __typename } }' }),
+      ];
+      const told: (string | null)[] = [];
+      for (const body of bodies) {
+        const { headers } = await fetch(`${limited.url}/graphql`, { method: 'POST', headers: json, body });
+        expect(headers.get('ratelimit-policy')).toBe('"key";q=6;w=60');
+        told.push(headers.get('ratelimit'));
+      }
+      const seen = await fetch(`${limited.url}/graphql?query={clock}`, { headers: { authorization } });
+      told.push(seen.headers.get('ratelimit'));
+      expect(told.map((text) => Number(/^"key";r=(\d+);t=\d{1,2}$/.exec(text!)?.[1]))).toEqual([
+        5, 4, 3, 2, 1, 0,
+      ]);
+      const refused = await fetch(`${limited.url}/graphql`, {
+        method: 'POST',
+        headers: json,
+        body: bodies[0]!,
+      });
+      expect(refused.status).toBe(429);
+      expect(refused.headers.get('ratelimit')).toBe(`"key";r=0;t=${refused.headers.get('retry-after')}`);
+    },
+    { API_KEY_REQUESTS_PER_MINUTE: '6' },
+  ));
+
+test('a query that takes too long is answered so, and Postgres no longer works on it', () =>
+  withApp(
+    async (slow) => {
+      const working = () =>
+        slow.world.query(sql`select 1 from pg_stat_activity where datname = current_database()
+          and application_name = 'callwell' and state = 'active' and query like '%from "patient"%' and pid <> pg_backend_pid()`);
+      const held = Promise.withResolvers<void>();
+      const isHeld = Promise.withResolvers<void>();
+      const holding = slow.world.transact(async (tx) => {
+        await tx.query(sql`lock table patient in access exclusive mode`);
+        isHeld.resolve();
+        await held.promise;
+      });
+      await isHeld.promise;
+      const query = '{ patients { edges { node { id } } } }';
+      try {
+        const asked = [
+          slow.ask(query),
+          fetch(`${slow.url}/graphql?${new URLSearchParams({ query })}`, { headers: { authorization } }).then(
+            async (response) => (await response.json()) as Answer,
+          ),
+          slow
+            .client()
+            .iterate({ query })
+            .next()
+            .then(({ value }) => value as Answer),
+        ];
+        await eventually(async () => (await working()).length >= 3);
+        for (const answer of await Promise.all(asked)) {
+          expect(codes(answer)).toEqual(['TIMED_OUT']);
+          expect(answer.data ?? null).toBeNull();
+        }
+        await eventually(async () => (await working()).length === 0, 1_000); // though the lock is still held
+        expect((await slow.ask('{ workspace { name } }')).data).toEqual({ workspace: { name: 'Default' } });
+      } finally {
+        held.resolve();
+        await holding;
+      }
+      expect((await slow.ask(query)).errors).toBeUndefined();
+    },
+    { QUERY_SECONDS: '0.5' },
+  ));
+
+test('with INTROSPECTION=0 nobody is told what can be asked, nor helped to guess it, nor shown GraphiQL', () =>
+  withApp(
+    async (closed) => {
+      const refused = await closed.ask('{ __schema { types { name } } }');
+      expect(refused.errors?.[0]?.message).toMatch(/introspection has been disabled/);
+      const guesses: [string, Record<string, unknown>][] = [
+        ['{ pacients { edges { node { id } } } }', {}],
+        ['query ($i: ServiceInput!) { clock }', { i: { nam: 'x' } }],
+        ['mutation ($i: ServiceInput!) { createService(input: $i) { __typename } }', { i: { nam: 'x' } }],
+        ['{ patients(serch: "x") { totalCount } }', {}],
+        ['{ calls(filter: { statuses: [QUEUE] }) { edges { node { id } } } }', {}],
+      ];
+      for (const [query, variables] of guesses) {
+        const answers = [
+          await closed.ask(query, variables),
+          (
+            await closed
+              .client()
+              .iterate({ query, variables })
+              .next()
+              .catch((errors: unknown) => ({ value: { errors } }))
+          ).value as Answer,
+        ];
+        for (const { errors } of answers) {
+          expect(errors?.length).toBeGreaterThan(0);
+          expect(JSON.stringify(errors)).not.toContain('Did you mean');
+        }
+      }
+      const page = await fetch(`${closed.url}/graphql`, { headers: { accept: 'text/html' } });
+      expect(await page.text()).not.toContain('GraphiQL');
+    },
+    { INTROSPECTION: '0' },
+  ));
+
+test('a site that is allowed to may ask, and no other', () =>
+  withApp(
+    async (open) => {
+      const asking = (origin: string, method: string) =>
+        fetch(`${open.url}/graphql`, {
+          method,
+          headers: { ...(method === 'POST' ? json : {}), origin, 'access-control-request-method': 'POST' },
+          ...(method === 'POST' ? { body: '{"query":"{ clock }"}' } : {}),
+        });
+      for (const method of ['POST', 'OPTIONS']) {
+        const { headers, status } = await asking('https://app.example.com', method);
+        expect(status).toBe(method === 'POST' ? 200 : 204);
+        expect(headers.get('access-control-allow-origin')).toBe('https://app.example.com');
+        expect(headers.get('access-control-allow-headers')).toBe('authorization, content-type');
+        expect(headers.has('access-control-allow-credentials')).toBe(false);
+        expect(headers.get('vary')).toContain('origin');
+        for (const origin of ['https://app.example.com.evil.example', 'http://app.example.com', 'null']) {
+          const other = await asking(origin, method);
+          expect([...other.headers.keys()].filter((name) => name.startsWith('access-control'))).toEqual([]);
+        }
+      }
+    },
+    { CORS_ORIGINS: 'https://app.example.com, https://desk.example.com' },
+  ));
+
+test('no answer may be framed, sniffed, cached or made to run anything, and GraphiQL loads nothing from elsewhere', async () => {
+  for (const path of [
+    '/graphql?query={clock}',
+    '/metrics',
+    '/nowhere',
+    '/health/live',
+    '/carrier/messages',
+  ]) {
+    const { headers } = await fetch(`${app.url}${path}`, { headers: { authorization } });
+    expect(headers.get('content-security-policy')).toBe("default-src 'none'; frame-ancestors 'none'");
+    expect(headers.get('x-content-type-options')).toBe('nosniff');
+    expect(headers.get('x-frame-options')).toBe('DENY');
+    expect(headers.get('referrer-policy')).toBe('no-referrer');
+    expect(headers.get('cache-control')).toBe(path.startsWith('/graphql') ? 'no-store' : null);
+  }
+  const page = await request({ headers: { accept: 'text/html' } });
+  const html = await page.text();
+  expect(html).toContain('GraphiQL');
+  expect(html).not.toMatch(/<(script|link|img|iframe)[^>]*(src|href)="?(https?:)?\/\//);
+  expect(page.headers.get('content-security-policy')).not.toMatch(/https?:|\*/);
+});

@@ -374,6 +374,33 @@ test('refuses the hundred and first operation without closing the socket, and ta
   await eventually(() => peer.received.filter(({ type }) => type === 'next').length === 100);
 });
 
+test('a key has so many sockets, however it is written, and may open another when one has ended', () =>
+  withApp(
+    async (limited) => {
+      const open = async (authorization: string) => {
+        const socket = new WebSocket(`${limited.url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws');
+        await once(socket, 'open');
+        socket.send(JSON.stringify({ type: 'connection_init', payload: { authorization } }));
+        const told = once(socket, 'message').then(() => null);
+        const closed = once(socket, 'close').then(([code, reason]) => [code, String(reason)] as const);
+        return { socket, refused: await Promise.race([told, closed]), closed };
+      };
+      const first = await open(authorization);
+      const second = await open(authorization.replace('Bearer', 'bEARER'));
+      expect([first.refused, second.refused]).toEqual([null, null]);
+      expect((await open(authorization)).refused).toEqual([4429, 'Too many sockets of this key']);
+      expect((await open('Bearer nobody')).refused?.[0]).toBe(4403);
+      first.socket.close();
+      await first.closed;
+      const third = await eventually(async () => {
+        const tried = await open(authorization);
+        return tried.refused === null ? tried : null;
+      });
+      for (const { socket } of [second, third]) socket.terminate();
+    },
+    { API_KEY_SOCKETS: '2' },
+  ));
+
 test('takes a frame of 64 KiB and closes with 1009 at one byte more', async () => {
   const framed = (bytes: number) => {
     const empty = JSON.stringify(subscribe('1', '{ clock }', { x: '' })).length;

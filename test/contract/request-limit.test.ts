@@ -12,10 +12,17 @@ test('a key has its limit of requests each minute, and hears in how many seconds
     const { take } = openRequestLimits({ world, perMinute: 50 });
     const key = keyOf();
     const answers = await Promise.all(Array.from({ length: 60 }, () => take(key, now)));
-    expect(answers.filter((seconds) => seconds === null)).toHaveLength(50);
-    expect(answers.filter((seconds) => seconds === 50)).toHaveLength(10);
-    expect(await take(key, new Date('2026-03-02T15:01:00Z'))).toBeNull();
-    expect(await take(keyOf(), now)).toBeNull();
+    expect(answers.filter(({ isRefused }) => !isRefused)).toHaveLength(50);
+    expect(answers.map(({ remaining }) => remaining).toSorted((a, b) => b - a)).toEqual([
+      ...Array.from({ length: 50 }, (_, i) => 49 - i),
+      ...Array.from({ length: 10 }, () => 0),
+    ]);
+    expect(new Set(answers.map(({ resetSeconds }) => resetSeconds))).toEqual(new Set([50]));
+    expect(await take(key, new Date('2026-03-02T15:01:00Z'))).toMatchObject({
+      isRefused: false,
+      remaining: 49,
+    });
+    expect(await take(keyOf(), now)).toMatchObject({ isRefused: false, limit: 50 });
   }));
 
 test('replicas share the limit of a key: together they let through no more, and no less than what the last part of each may hold back', () =>
@@ -25,7 +32,7 @@ test('replicas share the limit of a key: together they let through no more, and 
     const answers = await Promise.all(
       replicas.flatMap(({ take }) => Array.from({ length: 40 }, () => take(key, now))),
     );
-    const through = answers.filter((seconds) => seconds === null).length;
+    const through = answers.filter(({ isRefused }) => !isRefused).length;
     expect(through).toBeLessThanOrEqual(60);
     expect(through).toBeGreaterThanOrEqual(60 - 3 * 2); // a part is three requests, of which one at least was used
   }));

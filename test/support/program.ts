@@ -3,6 +3,7 @@ import { createClient, type Client } from 'graphql-ws';
 import WebSocket from 'ws';
 import { readConfig } from '../../src/config.ts';
 import { startNats } from '../../src/embedded/nats.ts';
+import type { Log } from '../../src/logger.ts';
 import { startProgram, type Program } from '../../src/program.ts';
 import { aTuesday } from './clock.ts';
 import { withDatabaseUrl } from './database.ts';
@@ -56,10 +57,11 @@ const replicaCount = Number(process.env['TEST_REPLICAS'] ?? 0);
 export const withApp = <T>(
   work: (app: App) => Promise<T>,
   environment: Record<string, string> = {},
+  log: Log = () => {},
 ): Promise<T> =>
   replicaCount > 0
     ? withReplicas(replicaCount, (app) => work(app), environment)
-    : withServices(environment, (settings) => withProgram(settings, work));
+    : withServices(environment, (settings) => withProgram(settings, work, log));
 
 /** An app of which so many processes serve the API, and the one of this process works. */
 export const withReplicas = <T>(
@@ -90,8 +92,12 @@ export const withReplicas = <T>(
   });
 
 /** A program of this process; where its settings name an address of others, it is reached there. */
-async function withProgram<T>(settings: Record<string, string>, work: (app: App) => Promise<T>): Promise<T> {
-  const program = await startProgram(readConfig(settings), () => {});
+async function withProgram<T>(
+  settings: Record<string, string>,
+  work: (app: App) => Promise<T>,
+  log: Log = () => {},
+): Promise<T> {
+  const program = await startProgram(readConfig(settings), log);
   const clients: Client[] = [];
   try {
     return await work(appOf({ ...program, url: settings['PUBLIC_URL'] ?? program.url }, clients));
