@@ -252,7 +252,7 @@ describe('TwiML', () => {
     withCarrier({}, async (stage) => {
       const agent = new WebSocketServer({ port: 0, host: '127.0.0.1' });
       await once(agent, 'listening');
-      onTestFinished(() => void agent.close());
+      onTestFinished(() => agent.close());
       const { port } = agent.address() as AddressInfo;
       stage.receiver.answer('/twiml', () => ({
         body: `<Response><Connect><Stream url="ws://127.0.0.1:${port}/media"/></Connect><Hangup/></Response>`,
