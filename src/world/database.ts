@@ -7,6 +7,7 @@ import {
   sql,
   type RawBuilder,
 } from 'kysely';
+import type { Writable } from 'node:stream';
 import type pg from 'pg';
 import { ending } from '../ending.ts';
 import { onConnectionUntil, type Canceller } from './cancel.ts';
@@ -58,6 +59,20 @@ async function run<R>(client: pg.Pool | pg.ClientBase, statement: RawBuilder<unk
   return rows as R[];
 }
 
+const held = new WeakSet<object>();
+
+/** Lets everything that is sent to Postgres at this moment leave with one call of the system, which costs more than a statement. */
+function sendTogether(client: pg.ClientBase): void {
+  const { stream } = (client as unknown as { connection: { stream: Writable } }).connection;
+  if (held.has(stream)) return;
+  held.add(stream);
+  stream.cork();
+  process.nextTick(() => {
+    held.delete(stream);
+    stream.uncork();
+  });
+}
+
 /** Reads that were asked for at the same moment and for the same purpose, on one connection. */
 interface Together {
   client: Promise<pg.PoolClient>;
@@ -103,7 +118,9 @@ export function openDatabase(pool: pg.Pool, canceller: Canceller): Database {
       const together = join(signal ?? null);
       together.open += 1;
       try {
-        return await run(await together.client, statement);
+        const client = await together.client;
+        sendTogether(client);
+        return await run(client, statement);
       } finally {
         together.open -= 1;
         if (together.open === 0) await giveBack(together);
@@ -137,12 +154,19 @@ export async function inTransaction<T>(
   const client = await pool.connect();
   let isOver = false;
   let broken: Error | undefined;
-  const ask = <R>(statement: RawBuilder<unknown>): Promise<R[]> =>
-    isOver ? Promise.reject(new Error('the transaction is over')) : run<R>(client, statement);
+  const ask = <R>(statement: RawBuilder<unknown>): Promise<R[]> => {
+    if (isOver) return Promise.reject(new Error('the transaction is over'));
+    sendTogether(client);
+    return run<R>(client, statement);
+  };
   const database: Database = { run: ask, read: ask };
   try {
-    const [, result] = await Promise.all([client.query('begin'), work(database)]);
-    const [, { command }] = await Promise.all([last(database), client.query('commit')]);
+    sendTogether(client);
+    const begun = client.query('begin'); // nobody waits for it alone: where it fails, so does all that comes after it
+    begun.catch(() => {});
+    const result = await work(database);
+    sendTogether(client);
+    const [, , { command }] = await Promise.all([begun, last(database), client.query('commit')]);
     if (command !== 'COMMIT') throw new Error('the transaction had failed before its end');
     return result;
   } catch (error) {
