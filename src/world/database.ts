@@ -162,8 +162,8 @@ export async function inTransaction<T>(
   const database: Database = { run: ask, read: ask };
   try {
     sendTogether(client);
-    const begun = client.query('begin'); // nobody waits for it alone: where it fails, so does all that comes after it
-    begun.catch(() => {});
+    const begun = client.query('begin'); // nobody waits for it alone
+    begun.catch(() => (isOver = true));
     const result = await work(database);
     sendTogether(client);
     const [, , { command }] = await Promise.all([begun, last(database), client.query('commit')]);
